@@ -1,0 +1,1 @@
+"""The local run: one machine, one command, everything under `.local/`."""

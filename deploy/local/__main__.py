@@ -1,0 +1,76 @@
+"""`python -m deploy.local`: the whole of Tenure on this machine, until Ctrl-C or SIGTERM.
+
+Exit codes: 0 stopped as asked, 1 one sentence on standard error says why not.
+"""
+
+import contextlib
+import os
+import signal
+import sys
+from types import FrameType
+
+from deploy.local.errors import LocalRunError
+from deploy.local.options import options
+from deploy.local.processes import hold
+from deploy.local.run import LocalRun, say
+from deploy.local.state import LOCAL
+
+_STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class _Stop(BaseException):
+    """Somebody asked us to end, wherever we are."""
+
+
+def main(arguments: list[str]) -> int:
+    """`--with-parent`: also ends when the process that started us does (make, killed)."""
+    parent = os.getppid() if "--with-parent" in arguments else None
+
+    def heed() -> None:
+        if parent is not None and os.getppid() != parent:
+            raise _Stop
+
+    _listen()
+    try:
+        chosen = options(os.environ)
+        taken = "another make run of this checkout is running; stop it first (Ctrl-C there)."
+        with hold(LOCAL / "lock", taken):
+            return _run(LocalRun(chosen, LOCAL, heed))
+    except LocalRunError as error:
+        return _refuse(str(error))
+    except _Stop:
+        return 0
+
+
+def _run(run: LocalRun) -> int:
+    try:
+        run.start()
+        run.serve()
+    except _Stop:
+        pass
+    finally:
+        for sign in _STOPS:  # what is being stopped need not be told again
+            signal.signal(sign, signal.SIG_IGN)
+        say("stopping")
+        run.stop()
+    say("stopped; make run goes on where it was")
+    return 0
+
+
+def _listen() -> None:
+    def stop(_sign: int, _frame: FrameType | None) -> None:
+        raise _Stop
+
+    for sign in _STOPS:
+        if sign != signal.SIGHUP or signal.getsignal(sign) != signal.SIG_IGN:  # nohup
+            signal.signal(sign, stop)
+
+
+def _refuse(sentence: str) -> int:
+    with contextlib.suppress(OSError):
+        print(sentence, file=sys.stderr, flush=True)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,24 @@
+"""`python -m deploy.local.clean`: forgets everything that the local run keeps."""
+
+import sys
+
+from deploy.local.errors import AlreadyRunning
+from deploy.local.processes import hold
+from deploy.local.state import LOCAL, forget
+
+
+def main() -> int:
+    """Removes `.local/`; 1 and one sentence while a run is using it."""
+    if not LOCAL.exists():
+        return 0
+    try:
+        with hold(LOCAL / "lock", "make run is running: stop it first (Ctrl-C there)."):
+            forget(LOCAL)
+    except AlreadyRunning as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

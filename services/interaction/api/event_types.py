@@ -1,0 +1,31 @@
+"""GET /v1/event-types: what may be published, with schema and example."""
+
+from typing import Any
+
+from fastapi import APIRouter, Depends
+from starlette.responses import Response
+
+from shared.access import require
+from shared.http.answers import answer
+from shared.http.language import Lang
+from shared.language import EVENT_TYPES, EventType
+from shared.words import Language
+
+router = APIRouter(tags=["events"], dependencies=[Depends(require("read", "publish"))])
+
+
+@router.get("/v1/event-types")
+async def get_event_types(language: Lang) -> Response:
+    """Every type that a publisher may send."""
+    items = [_entry(kind, language) for kind in EVENT_TYPES.values() if kind.door is not None]
+    return answer({"items": items, "next_cursor": None})
+
+
+def _entry(kind: EventType, language: Language) -> dict[str, Any]:
+    return {
+        "type": kind.name,
+        "description": kind.description[language],
+        "dataschema": kind.dataschema,
+        "schema": kind.json_schema(),
+        "example": kind.example,
+    }

@@ -1,0 +1,162 @@
+"""POST /v1/events: the door of everything that happens."""
+
+import re
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request
+from starlette.responses import Response
+
+from services.interaction.door import Door, Verdict
+from services.interaction.queries import positions_of
+from shared.access import Caller, require
+from shared.errors import BadRequest, FieldError, TooLarge, Unprocessable, UnsupportedMediaType
+from shared.http.answers import answer
+from shared.http.bodies import media_type, parse_json, read_body
+from shared.http.language import Lang
+from shared.kernel import Kernel
+from shared.language import EVENT_TYPES
+from shared.language.words import DOOR
+from shared.positions import render
+from shared.words import MESSAGES, Language, say
+
+MOST_EVENTS = 2500
+MOST_WAIT = 30.0
+WORDS = {**MESSAGES, **DOOR}
+
+router = APIRouter(tags=["events"])
+
+_PREFER = re.compile(r"(?:^|[,;\s])wait=(\d{1,4})(?:$|[,;\s])")
+_EVENT_EXAMPLE = {
+    "id": "pos-7-000123",
+    "source": "store-7/pos",
+    "type": "purchase.completed",
+    "time": "2026-11-20T12:03:11+08:00",
+    "customer": {"member_no": "M42", "phone": "+8613800138000"},
+    "data": EVENT_TYPES["purchase.completed"].example,
+}
+_ANSWER_EXAMPLE = {
+    "accepted": 1,
+    "duplicate": 0,
+    "rejected": 0,
+    "items": [{"id": "pos-7-000123", "status": "accepted"}],
+}
+_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": {
+                    "oneOf": [{"type": "object"}, {"type": "array", "maxItems": MOST_EVENTS}]
+                },
+                "examples": {
+                    "one": {"summary": "One event", "value": _EVENT_EXAMPLE},
+                    "several": {"summary": "A list", "value": [_EVENT_EXAMPLE]},
+                },
+            }
+        },
+    },
+}
+
+
+@router.post(
+    "/v1/events",
+    openapi_extra=_BODY,
+    responses={200: {"content": {"application/json": {"example": _ANSWER_EXAMPLE}}}},
+)
+async def post_events(
+    request: Request,
+    language: Lang,
+    caller: Annotated[Caller, Depends(require("publish"))],
+    history: Annotated[
+        str | None,
+        Query(
+            pattern=r"^[A-Za-z0-9._:-]{1,100}$",
+            description="Marks a backfill: nothing is announced until it is closed.",
+        ),
+    ] = None,
+) -> Response:
+    """Take one event or a list, and answer a verdict for each once the log has acknowledged those accepted.
+
+    A bare object that is rejected: 422. `Prefer: wait=2` answers when the events have been resolved: each item
+    then has its `customer_id`, and the answer its `Tenure-Position`.
+    """
+    if media_type(request) != "application/json":
+        raise UnsupportedMediaType(
+            "unsupported_media_type", params={"accepted": "application/json"}
+        )
+    sent = parse_json(await read_body(request))
+    events = sent if isinstance(sent, list) else [sent]
+    if len(events) > MOST_EVENTS:
+        raise TooLarge("too_many_events", params={"limit": MOST_EVENTS})
+    door: Door = request.app.state.door
+    verdicts = await door.take(events, caller, history)
+    if sent is not events and verdicts[0].status == "rejected":
+        raise _refusal(verdicts[0])
+    wait = _wait(request.headers.get("prefer"))
+    headers = {}
+    if wait is not None:
+        headers["Preference-Applied"] = f"wait={int(wait)}"
+        if await door.resolved(verdicts, wait):
+            kernel: Kernel = request.app.state.kernel
+            customers = [v.customer_id for v in verdicts if v.customer_id is not None]
+            positions = await positions_of(kernel, customers)
+            if positions:
+                headers["Tenure-Position"] = render(positions)
+    items = [_item(verdict, language, wait is not None) for verdict in verdicts]
+    counts = {status: 0 for status in ("accepted", "duplicate", "rejected")}
+    for verdict in verdicts:
+        counts[verdict.status] += 1
+    return answer({**counts, "items": items}, headers=headers)
+
+
+def _wait(prefer: str | None) -> float | None:
+    match = _PREFER.search(prefer or "")
+    return min(float(match[1]), MOST_WAIT) if match else None
+
+
+def _refusal(verdict: Verdict) -> Unprocessable | TooLarge:
+    assert verdict.code is not None, "a rejected event has a code"
+    kind = TooLarge if verdict.code == "event_too_large" else Unprocessable
+    return kind(verdict.code, errors=verdict.errors, params=verdict.params)
+
+
+def _item(verdict: Verdict, language: Language, waited: bool) -> dict[str, Any]:
+    item: dict[str, Any] = {"id": verdict.id, "status": verdict.status}
+    if verdict.code is not None:
+        item["code"] = verdict.code
+        item["message"] = say(WORDS, verdict.code, language, **verdict.params)
+    if verdict.errors:
+        item["errors"] = [_error(error, language) for error in verdict.errors]
+    if waited:
+        item["customer_id"] = str(verdict.customer_id) if verdict.customer_id else None
+    return item
+
+
+def _error(error: FieldError, language: Language) -> dict[str, str]:
+    message = say(WORDS, error.code, language, **error.params)
+    return {"pointer": error.pointer, "code": error.code, "message": message}
+
+
+@router.post(
+    "/v1/history/{history}/close",
+    status_code=202,
+    responses={
+        202: {
+            "content": {
+                "application/json": {"example": {"history": "shop-2025", "status": "closing"}}
+            }
+        }
+    },
+)
+async def close_history(
+    request: Request,
+    history: str,
+    _caller: Annotated[Caller, Depends(require("publish"))],
+) -> Response:
+    """End a backfill: when everything accepted before has been folded, each customer it touched announces once
+    what is so. Closing again changes nothing."""
+    if re.fullmatch(r"[A-Za-z0-9._:-]{1,100}", history) is None:
+        raise BadRequest("invalid_history")
+    door: Door = request.app.state.door
+    await door.close_history(history)
+    return answer({"history": history, "status": "closing"}, status=202)

@@ -1,0 +1,90 @@
+"""GET /v1/timelines/{customer}: everything that happened, newest first."""
+
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query, Request
+from starlette.responses import Response
+
+from services.interaction.queries import event_of, events_of, is_known
+from services.interaction.words import summary
+from shared.access import require
+from shared.database import Row
+from shared.errors import NotFound
+from shared.http.answers import answer
+from shared.http.language import Lang
+from shared.http.paging import Between, Page, decode_cursor, encode_cursor, page_answer
+from shared.identity import find_customer
+from shared.kernel import Kernel
+from shared.reading import read_manners
+from shared.words import Language
+
+router = APIRouter(
+    tags=["timeline"], dependencies=[Depends(require("read")), Depends(read_manners)]
+)
+
+_EXAMPLE = {
+    "items": [
+        {
+            "id": "01934b5c-7a00-7000-8000-000000000001",
+            "type": "purchase.completed",
+            "time": "2026-11-20T04:03:11Z",
+            "recorded_time": "2026-11-20T04:03:12Z",
+            "source": "store-7/pos",
+            "summary": "Bought for 35.80 CNY (order A-1001)",
+            "data": {"order_id": "A-1001", "total": {"amount": "35.80", "currency": "CNY"}},
+        }
+    ],
+    "next_cursor": None,
+}
+
+
+@router.get(
+    "/v1/timelines/{customer}",
+    responses={200: {"content": {"application/json": {"example": _EXAMPLE}}}},
+)
+async def get_timeline(
+    request: Request,
+    customer: str,
+    language: Lang,
+    page: Page,
+    between: Between,
+    types: Annotated[
+        list[str] | None, Query(alias="type", description="Only these event types.")
+    ] = None,
+    channels: Annotated[
+        list[str] | None, Query(alias="channel", description="Only these channels.")
+    ] = None,
+) -> Response:
+    """Every canonical event of a customer (UUID, number or `type:value`), newest first."""
+    kernel: Kernel = request.app.state.kernel
+    after = decode_cursor(page.cursor, tuple[datetime, UUID]) if page.cursor else None
+    async with kernel.database.read() as conn:
+        customer_id = await find_customer(conn, customer)
+        rows, total = await events_of(
+            conn, customer_id, page, after, between, types or [], channels or []
+        )
+        if not rows and not await is_known(conn, customer_id):
+            raise NotFound("customer_not_found")
+    cursor = None
+    if len(rows) > page.limit:
+        rows = rows[: page.limit]
+        cursor = encode_cursor([rows[-1]["time"], rows[-1]["event_id"]])
+    return answer(page_answer([_entry(row, language) for row in rows], cursor, total))
+
+
+def _entry(row: Row, language: Language) -> dict[str, Any]:
+    event = event_of(row)
+    data = event["data"]
+    return {
+        "id": event["id"],
+        "type": event["type"],
+        "time": row["time"],
+        "recorded_time": row["recorded_at"],
+        "source": event["source"],
+        "source_id": event["sourceid"],
+        "utc_offset_minutes": event["utcoffset"],
+        "summary": summary(event["type"], data, language),
+        "data": data,
+    }

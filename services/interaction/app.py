@@ -1,0 +1,41 @@
+"""The API process of interaction."""
+
+from typing import Any
+
+from fastapi import FastAPI
+
+from services.interaction.api import event_types, events, internal, timelines
+from services.interaction.door import Door
+from services.interaction.service import SERVICE
+from services.interaction.settings import Settings
+from shared.kernel import Kernel
+from shared.language import EVENT_TYPES
+from shared.parked_api import quarantine_router
+from shared.roots import build_app, run_api
+from shared.settings import KernelSettings
+
+
+def _extra(kernel: Kernel) -> dict[str, Any]:
+    for kind in EVENT_TYPES.values():
+        if kind.door is not None:
+            _ = kind.adapter  # built at the first use, which should not be a request
+    return {"door": Door(kernel)}
+
+
+def build(own: Settings, settings: KernelSettings | None = None) -> FastAPI:
+    """The application, as tests and the process make it."""
+    routers = [
+        events.router,
+        event_types.router,
+        timelines.router,
+        quarantine_router("interaction"),
+        internal.router,
+    ]
+    return build_app(
+        SERVICE, own, routers, title="Tenure: interaction", extra=_extra, settings=settings
+    )
+
+
+if __name__ == "__main__":
+    own = Settings()
+    run_api(build(own), SERVICE, own)

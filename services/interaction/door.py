@@ -1,0 +1,216 @@
+"""The door: events in, a verdict for each, and no answer before the log has acknowledged.
+
+Requests that arrive while an append is under way are appended together by the next one.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from services.interaction import arrivals
+from services.interaction.arrivals import CUSTOMER_ID, Arrival
+from services.interaction.judging import NUMBER, Judge, Refused
+from shared import metrics
+from shared.access import Caller
+from shared.database import ReadConnection
+from shared.errors import FieldError, Pause, Unavailable
+from shared.identity import digest, known
+from shared.kernel import Kernel
+from shared.log import Entry
+from shared.log.batching import Batching
+
+IN_FLIGHT_BYTES = 64 << 20
+RESOLVED_POLL_SECONDS = 0.01
+
+
+@dataclass(slots=True)
+class Verdict:
+    """What became of one event, in the order sent."""
+
+    id: str | None
+    status: str
+    code: str | None = None
+    errors: Sequence[FieldError] = ()
+    params: dict[str, Any] = field(default_factory=dict)
+    arrival: Arrival | None = None
+    customer_id: UUID | None = None
+
+
+class Door:
+    """Judges, looks for repeats, appends."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        self._kernel = kernel
+        self._judge = Judge(kernel.settings, kernel.clock)
+        self._secret = kernel.settings.inbound_secret.encode()
+        self._inbound = Batching(kernel.log, "inbound")
+        self._bytes = 0
+
+    async def take(
+        self, events: Sequence[Any], caller: Caller, history: str | None
+    ) -> list[Verdict]:
+        """A verdict for each event; those accepted are on the log. Raises `Unavailable`."""
+        received = self._kernel.clock()
+        verdicts = [self._verdict(event, caller, history, received) for event in events]
+        _repeats_within(verdicts)
+        await self._name_customers(verdicts)
+        await self._repeats_before(verdicts)
+        await self._append([v.arrival for v in verdicts if v.status == "accepted" and v.arrival])
+        for verdict in verdicts:
+            type_ = verdict.arrival.type if verdict.arrival else "unusable"
+            metrics.events_ingested.labels(verdict.status, type_).inc()
+        return verdicts
+
+    def _verdict(
+        self, event: Any, caller: Caller, history: str | None, received: datetime
+    ) -> Verdict:
+        id_ = event.get("id") if isinstance(event, dict) else None
+        shown = id_ if isinstance(id_, str) else None
+        try:
+            arrival = self._judge.event(
+                event, default_source=caller.name, history=history, received=received
+            )
+            if not caller.may_publish(arrival.source):
+                params = {"source": arrival.source}
+                raise Refused(
+                    "source_not_allowed",
+                    [FieldError("/source", "source_not_allowed", params)],
+                    params,
+                )
+        except Refused as refused:
+            return Verdict(shown, "rejected", refused.code, refused.errors, refused.params)
+        return Verdict(shown, "accepted", arrival=arrival)
+
+    async def _name_customers(self, verdicts: Sequence[Verdict]) -> None:
+        """Where an event names a customer by our id or number, they must exist."""
+        named = [
+            v for v in verdicts if v.arrival and {CUSTOMER_ID, NUMBER} & v.arrival.customer.keys()
+        ]
+        if not named:
+            return
+        async with self._kernel.database.read() as conn:
+            for verdict in named:
+                await self._name(conn, verdict)
+
+    async def _name(self, conn: ReadConnection, verdict: Verdict) -> None:
+        assert verdict.arrival is not None, "chosen by it"
+        customer = dict(verdict.arrival.customer)
+        number = customer.pop(NUMBER, None)
+        if number is not None:
+            key = (NUMBER, digest(NUMBER, number))
+            found = (await known(conn, [key])).get(key)
+            customer[CUSTOMER_ID] = str(found) if found else ""
+        exists = customer[CUSTOMER_ID] and await conn.fetchval(
+            "SELECT EXISTS (SELECT FROM identity WHERE customer_id = $1)",
+            UUID(customer[CUSTOMER_ID]),
+        )
+        if exists:
+            verdict.arrival = msgspec.structs.replace(verdict.arrival, customer=customer)
+        else:
+            verdict.status, verdict.code = "rejected", "customer_not_found"
+            verdict.errors = [FieldError("/customer", "customer_not_found", {})]
+
+    async def _repeats_before(self, verdicts: Sequence[Verdict]) -> None:
+        """What was resolved already is known here; what is still on its way the resolver drops."""
+        keys = [_key(v.arrival) for v in verdicts if v.arrival]
+        if not keys:
+            return
+        async with self._kernel.database.read() as conn:
+            rows = await conn.fetch(
+                "SELECT key, content, customer_id FROM door WHERE key = ANY($1)", keys
+            )
+        passed = {row["key"]: row for row in rows}
+        for verdict in verdicts:
+            row = passed.get(_key(verdict.arrival)) if verdict.arrival else None
+            if row is None or verdict.arrival is None:
+                continue
+            if row["content"].hex() == verdict.arrival.contenthash:
+                verdict.status = "duplicate"
+                verdict.customer_id = row["customer_id"]
+            else:
+                verdict.status, verdict.code = "rejected", "conflicting_duplicate"
+
+    async def _append(self, accepted: Sequence[Arrival]) -> None:
+        entries = [self._entry(arrival) for arrival in accepted]
+        size = sum(len(entry.value) for _, entry in entries)
+        if self._bytes + size > IN_FLIGHT_BYTES:
+            raise Unavailable("unavailable", "too many events are being written")
+        self._bytes += size
+        try:
+            await self._inbound.append(entries)
+        except Pause as error:
+            raise Unavailable("unavailable", "the log is away", retry_after=2) from error
+        finally:
+            self._bytes -= size
+
+    def _entry(self, arrival: Arrival) -> tuple[int, Entry]:
+        value = arrivals.encode(arrival)
+        type_, identifier = arrivals.strongest(arrival.customer)
+        return arrivals.partition_for(arrival.customer, self._kernel.settings.partitions), Entry(
+            key=f"{type_}:{identifier}", value=value, signature=arrivals.sign(value, self._secret)
+        )
+
+    async def close_history(self, history: str) -> None:
+        """Mark the end of a backfill behind everything that was accepted before, on every partition."""
+        now = self._kernel.clock()
+        arrival = Arrival(
+            id=history,
+            source="tenure/interaction",
+            type=arrivals.CLOSE,
+            time=now,
+            utcoffset=0,
+            receivedtime=now,
+            contenthash="",
+            customer={},
+            data=msgspec.Raw(b"{}"),
+        )
+        value = arrivals.encode(arrival)
+        entry = Entry(key="", value=value, signature=arrivals.sign(value, self._secret))
+        try:
+            await self._inbound.append(
+                [(partition, entry) for partition in range(self._kernel.settings.partitions)]
+            )
+        except Pause as error:
+            raise Unavailable("unavailable", "the log is away", retry_after=2) from error
+
+    async def resolved(self, verdicts: Sequence[Verdict], seconds: float) -> bool:
+        """Wait until all that was accepted has its customer; answer whether it has."""
+        until = asyncio.get_running_loop().time() + seconds
+        waiting = {_key(v.arrival): v for v in verdicts if v.arrival and v.status == "accepted"}
+        while waiting:
+            async with self._kernel.database.read() as conn:
+                rows = await conn.fetch(
+                    "SELECT key, customer_id FROM door WHERE key = ANY($1)", list(waiting)
+                )
+            for row in rows:
+                waiting.pop(row["key"]).customer_id = row["customer_id"]
+            if waiting and asyncio.get_running_loop().time() >= until:
+                return False
+            if waiting:
+                await asyncio.sleep(RESOLVED_POLL_SECONDS)
+        return True
+
+
+def _key(arrival: Arrival | None) -> bytes:
+    assert arrival is not None, "only what was judged has a key"
+    return arrivals.door_key(arrival.source, arrival.id)
+
+
+def _repeats_within(verdicts: Sequence[Verdict]) -> None:
+    """The same event twice in one request."""
+    first: dict[bytes, Arrival] = {}
+    for verdict in verdicts:
+        if verdict.arrival is None:
+            continue
+        known_one = first.setdefault(_key(verdict.arrival), verdict.arrival)
+        if known_one is verdict.arrival:
+            continue
+        if known_one.contenthash == verdict.arrival.contenthash:
+            verdict.status = "duplicate"
+        else:
+            verdict.status, verdict.code = "rejected", "conflicting_duplicate"

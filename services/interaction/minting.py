@@ -1,0 +1,75 @@
+"""Only interaction mints customer ids: when an event names somebody new, or when a person creates a customer."""
+
+from uuid import UUID
+
+from shared.errors import Conflict, FieldError, Unprocessable
+from shared.identity import digest, known
+from shared.ids import new_id, partition_of
+from shared.kernel import Kernel
+from shared.language import IdentifiersAdded
+from shared.language.identifiers import TYPES, normalise
+from shared.loop.folding import announcement_entry
+from shared.outbox import OUTBOX
+from shared.positions import Position, render
+
+
+async def mint(
+    kernel: Kernel, identifiers: dict[str, str], customer_id: str | None
+) -> tuple[UUID, str | None]:
+    """The customer who has these identifiers, or to whom they are given, and the position of what was written.
+
+    Raises Unprocessable for worthless identifiers, Conflict("identifier_taken") where they are somebody else's.
+    """
+    wanted = _normalised(identifiers)
+    keys = {type_: (type_, digest(type_, value)) for type_, value in wanted.items()}
+    now = kernel.clock()
+    async with kernel.database.transaction() as conn:
+        await conn.execute("SELECT pg_advisory_xact_lock(hashtextextended('mint', 8))")
+        found = await known(conn, keys.values())
+        owners = set(found.values()) | ({UUID(customer_id)} if customer_id else set())
+        if len(owners) > 1:
+            raise Conflict("identifier_taken")
+        owner = owners.pop() if owners else UUID(new_id())
+        added = {type_: value for type_, value in wanted.items() if keys[type_] not in found}
+        if not added:
+            return owner, None
+        rows = sorted(keys[type_] for type_ in added)
+        made = await conn.fetch(
+            "INSERT INTO identity SELECT t, d, $3 FROM unnest($1::text[], $2::bytea[]) AS u(t, d)"
+            " ON CONFLICT DO NOTHING RETURNING 1",
+            [key[0] for key in rows],
+            [key[1] for key in rows],
+            owner,
+        )
+        if len(made) < len(rows):
+            raise Conflict("identifier_taken")
+        partition = partition_of(str(owner), kernel.settings.partitions)
+        entry = announcement_entry(
+            "interaction",
+            "identifiers.added",
+            IdentifiersAdded(identifiers=added),
+            now,
+            str(owner),
+            None,
+        )
+        numbers = await OUTBOX.append(conn, [(partition, entry)], now)
+    kernel.outbox_hint.give()
+    return owner, render([Position("interaction", partition, numbers[0])])
+
+
+def _normalised(identifiers: dict[str, str]) -> dict[str, str]:
+    wanted: dict[str, str] = {}
+    errors = []
+    for type_, value in identifiers.items():
+        pointer = f"/identifiers/{type_}"
+        if type_ not in TYPES:
+            errors.append(FieldError(pointer, "unknown_identifier_type", {}))
+            continue
+        normal = normalise(type_, value)
+        if normal is None:
+            errors.append(FieldError(pointer, "worthless_identifier", {}))
+        else:
+            wanted[type_] = normal
+    if errors:
+        raise Unprocessable("validation_failed", errors=errors)
+    return wanted

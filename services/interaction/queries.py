@@ -1,0 +1,100 @@
+"""Reads of interaction."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import orjson
+from sqlalchemy import func, select, tuple_
+
+from services.interaction.tables import timeline
+from shared.database import ReadConnection, Row, fetch
+from shared.http.paging import PageRequest, TimeRange
+from shared.ids import partition_of
+from shared.kernel import Kernel
+from shared.outbox import OUTBOX
+from shared.positions import Position
+
+RECENT = 1000
+
+
+async def positions_of(kernel: Kernel, customers: Iterable[UUID]) -> list[Position]:
+    """Where the outbox stands for the partitions of these customers: at or behind all that was resolved for
+    them by now."""
+    partitions = sorted(
+        {partition_of(str(customer), kernel.settings.partitions) for customer in customers}
+    )
+    async with kernel.database.read() as conn:
+        heads = await OUTBOX.heads(conn, partitions)
+    return [Position("interaction", partition, head) for partition, head in heads.items() if head]
+
+
+async def events_of(
+    conn: ReadConnection,
+    customer_id: UUID,
+    page: PageRequest,
+    after: tuple[datetime, UUID] | None,
+    between: TimeRange,
+    types: list[str],
+    channels: list[str],
+) -> tuple[list[Row], int | None]:
+    """A customer's events, newest first; one more than the page asks for, if there is one."""
+    where = [timeline.c.customer_id == customer_id]
+    if types:
+        where.append(timeline.c.type.in_(types))
+    if channels:
+        where.append(timeline.c.channel.in_(channels))
+    if between.start:
+        where.append(timeline.c.time >= between.start)
+    if between.end:
+        where.append(timeline.c.time < between.end)
+    total = None
+    if page.count:
+        total = (await fetch(conn, select(func.count()).select_from(timeline).where(*where)))[0][0]
+    if after:
+        where.append(tuple_(timeline.c.time, timeline.c.event_id) < tuple_(*after))
+    statement = (
+        select(timeline.c.time, timeline.c.event_id, timeline.c.recorded_at, timeline.c.value)
+        .where(*where)
+        .order_by(timeline.c.time.desc(), timeline.c.event_id.desc())
+        .limit(page.limit + 1)
+    )
+    return await fetch(conn, statement), total
+
+
+async def is_known(conn: ReadConnection, customer_id: UUID) -> bool:
+    """Whether anybody has this id."""
+    return bool(
+        await conn.fetchval(
+            "SELECT EXISTS (SELECT FROM timeline WHERE customer_id = $1)"
+            " OR EXISTS (SELECT FROM identity WHERE customer_id = $1)",
+            customer_id,
+        )
+    )
+
+
+async def recent_types(conn: ReadConnection) -> list[dict[str, Any]]:
+    """Types among the latest thousand events, most frequent first."""
+    rows = await conn.fetch(
+        "SELECT type, count(*) AS count, max(recorded_at) AS last_at FROM"
+        " (SELECT type, recorded_at FROM timeline ORDER BY recorded_at DESC LIMIT $1) AS latest"
+        " GROUP BY type ORDER BY count DESC, type",
+        RECENT,
+    )
+    return [dict(row) for row in rows]
+
+
+async def latest(conn: ReadConnection, most: int) -> list[dict[str, Any]]:
+    """The latest events without anything of their content."""
+    rows = await conn.fetch(
+        "SELECT type, recorded_at AS recorded_time FROM timeline ORDER BY recorded_at DESC LIMIT $1",
+        most,
+    )
+    return [dict(row) for row in rows]
+
+
+def event_of(row: Row) -> dict[str, Any]:
+    """The envelope as it stands on the log."""
+    value: dict[str, Any] = orjson.loads(row["value"])
+    return value

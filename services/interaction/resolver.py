@@ -1,0 +1,398 @@
+"""From `inbound` to `customers`: one batch of one partition, in one transaction.
+
+Drop repeats, resolve identifiers to customers, settle orders, quarantine what is unusable, append. New rows are
+inserted optimistically: where another partition was faster with the same key, the batch is decided again from
+what stands now.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from uuid import UUID
+
+import msgspec
+
+from services.interaction import arrivals
+from services.interaction.arrivals import CUSTOMER_ID, Arrival
+from services.interaction.judging import Judge, Refused
+from services.interaction.orders import SETTLED_TYPES, Fact, Order, Told, order_key, settle
+from services.interaction.resolving import Resolution, Resolved, resolve
+from shared import codec, metrics
+from shared.database import Connection
+from shared.identity import digest, known
+from shared.ids import new_id, partition_of
+from shared.kernel import Kernel
+from shared.language import HistoryClosed, IdentifiersAdded, IdentifiersLinked
+from shared.language.identifiers import TYPES
+from shared.log import Entry, Record
+from shared.loop.lease import Lease, Leases
+from shared.outbox import OUTBOX
+from shared.quarantine import Parked, put_aside
+from shared.replaying import try_again
+
+SERVICE = "interaction"
+ATTEMPTS = 20
+
+_order_state = msgspec.msgpack.Decoder(Order).decode
+_encode = msgspec.msgpack.Encoder().encode
+
+
+class _RacedError(Exception):
+    """Another partition inserted the same key first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """One event of the batch that is not known to be a repeat."""
+
+    record: Record
+    arrival: Arrival
+    key: bytes
+    content: bytes
+    event_id: str
+
+
+@dataclass(slots=True)
+class Sorted:
+    """The records of a batch, judged one by one."""
+
+    pending: list[Pending] = field(default_factory=list)
+    unusable: list[Parked] = field(default_factory=list)
+    closes: list[str] = field(default_factory=list)
+
+
+class Resolver:
+    """Resolves one partition of `inbound`."""
+
+    def __init__(self, kernel: Kernel, leases: Leases) -> None:
+        self._kernel = kernel
+        self._leases = leases
+        self._secret = kernel.settings.inbound_secret.encode()
+        self._judge = Judge(kernel.settings, kernel.clock)
+        self.due = False
+
+    async def load(self, lease: Lease) -> None:
+        """Nothing is kept between batches."""
+
+    async def settle(self, lease: Lease) -> Lease:
+        """Time alone changes nothing here; a person may have asked to try something again."""
+        entries: list[tuple[int, Entry]] = []
+        async with self._kernel.database.transaction() as conn:
+
+            async def apply(record: Record) -> None:
+                batch = self._sort([record])
+                made = await self._decide(conn, batch)
+                if batch.unusable:
+                    raise Refused(batch.unusable[0].reason)
+                entries.extend(made)
+
+            more = await try_again(conn, "inbound", lease.partition, apply) > 0
+            await self._leases.advance(conn, lease, lease)
+            await OUTBOX.append(conn, entries, self._kernel.clock())
+        self.due = more
+        return lease
+
+    async def apply(self, lease: Lease, records: Sequence[Record]) -> Lease:
+        """Resolve the records; answer the lease as it is after the commit."""
+        batch = self._sort(records)
+        after = replace(
+            lease,
+            next_offset=records[-1].offset + 1,
+            last_event=batch.pending[-1].event_id if batch.pending else lease.last_event,
+        )
+        async with self._kernel.database.transaction() as conn:
+            entries = await self._decide(conn, batch)
+            entries += await self._close(conn, batch, records[-1])
+            if batch.unusable:
+                await put_aside(conn, SERVICE, "quarantined", "inbound", batch.unusable)
+            await self._leases.advance(conn, lease, after)
+            await OUTBOX.append(conn, entries, records[-1].recorded_at)
+        metrics.events_folded.labels(SERVICE, "inbound").inc(len(records))
+        return after
+
+    async def park(self, lease: Lease, record: Record, error: BaseException) -> Lease:
+        """A publisher's garbage never stops anything."""
+        after = replace(lease, next_offset=record.offset + 1)
+        async with self._kernel.database.transaction() as conn:
+            await put_aside(
+                conn, SERVICE, "quarantined", "inbound", [Parked.of(record, error, "resolve")]
+            )
+            await self._leases.advance(conn, lease, after)
+        return after
+
+    def _sort(self, records: Sequence[Record]) -> Sorted:
+        batch = Sorted()
+        for record in records:
+            try:
+                arrival = self._read(record)
+            except Refused as refused:
+                batch.unusable.append(Parked(record, refused.code, "judge", refused.detail()))
+                continue
+            if arrival.type == arrivals.CLOSE:
+                batch.closes.append(arrival.id)
+                continue
+            batch.pending.append(
+                Pending(
+                    record=record,
+                    arrival=arrival,
+                    key=arrivals.door_key(arrival.source, arrival.id),
+                    content=bytes.fromhex(arrival.contenthash),
+                    event_id=new_id(),
+                )
+            )
+        return batch
+
+    def _read(self, record: Record) -> Arrival:
+        if arrivals.is_ours(record.value, record.signature, self._secret):
+            return arrivals.decode(record.value)
+        return self._judge.cloudevent(record.value, record.content_type, record.recorded_at)
+
+    async def _decide(self, conn: Connection, batch: Sorted) -> list[tuple[int, Entry]]:
+        if not batch.pending:
+            return []
+        for _ in range(ATTEMPTS):
+            unusable = list(batch.unusable)
+            try:
+                async with conn.transaction():
+                    entries = await self._attempt(conn, batch.pending, unusable)
+            except _RacedError:
+                continue
+            batch.unusable = unusable
+            return entries
+        raise _RacedError
+
+    async def _attempt(
+        self, conn: Connection, pending: Sequence[Pending], unusable: list[Parked]
+    ) -> list[tuple[int, Entry]]:
+        fresh = await _fresh(conn, pending, unusable)
+        fresh = await _of_known_customers(conn, fresh, unusable)
+        if not fresh:
+            return []
+        resolution = await _identify(conn, fresh)
+        await _remember(conn, fresh, resolution.events)
+        told = await _settle_orders(conn, fresh, resolution.events)
+        entries: list[tuple[int, Entry]] = []
+        for one, resolved, events in zip(fresh, resolution.events, told, strict=True):
+            entries += _entries(one, resolved, events, self._kernel.settings.partitions)
+        return entries
+
+    async def _close(
+        self, conn: Connection, batch: Sorted, last: Record
+    ) -> list[tuple[int, Entry]]:
+        """A backfill is closed when every partition of `inbound` has passed its close."""
+        partitions = self._kernel.settings.partitions
+        entries: list[tuple[int, Entry]] = []
+        for history in dict.fromkeys(batch.closes):
+            await conn.execute("SELECT pg_advisory_xact_lock(hashtextextended($1, 7))", history)
+            await conn.execute(
+                "INSERT INTO closing VALUES ($1, $2) ON CONFLICT DO NOTHING",
+                history,
+                last.partition,
+            )
+            passed = await conn.fetchval("SELECT count(*) FROM closing WHERE history = $1", history)
+            if passed == partitions:
+                now = self._kernel.clock()
+                for partition in range(partitions):
+                    event_id = new_id()
+                    value = codec.encode(
+                        id=event_id,
+                        type="history.closed",
+                        subject="",
+                        time=now,
+                        receivedtime=now,
+                        source=f"tenure/{SERVICE}",
+                        sourceid=event_id,
+                        data=HistoryClosed(history=history),
+                    )
+                    entries.append((partition, Entry(key="", value=value)))
+                await conn.execute(
+                    "INSERT INTO closing VALUES ($1, -1) ON CONFLICT DO NOTHING", history
+                )
+        return entries
+
+
+async def _fresh(
+    conn: Connection, pending: Sequence[Pending], unusable: list[Parked]
+) -> list[Pending]:
+    """Those that were never resolved before. Other content under the same source and id is no repeat."""
+    rows = await conn.fetch(
+        "SELECT key, content FROM door WHERE key = ANY($1)", [one.key for one in pending]
+    )
+    passed: dict[bytes, bytes] = {row["key"]: row["content"] for row in rows}
+    fresh = []
+    for one in pending:
+        content = passed.get(one.key)
+        if content is None:
+            passed[one.key] = one.content
+            fresh.append(one)
+        elif content == one.content:
+            metrics.events_repeated.labels(SERVICE, "inbound").inc()
+        else:
+            unusable.append(Parked(one.record, "conflicting_duplicate", "resolve"))
+    return fresh
+
+
+async def _of_known_customers(
+    conn: Connection, fresh: Sequence[Pending], unusable: list[Parked]
+) -> list[Pending]:
+    """An event may name a customer by our own id; one that nobody has names nobody."""
+    named = {
+        one.arrival.customer[CUSTOMER_ID] for one in fresh if CUSTOMER_ID in one.arrival.customer
+    }
+    if not named:
+        return list(fresh)
+    rows = await conn.fetch(
+        "SELECT DISTINCT customer_id FROM identity WHERE customer_id = ANY($1::uuid[])", list(named)
+    )
+    existing = {str(row["customer_id"]) for row in rows}
+    kept = []
+    for one in fresh:
+        if one.arrival.customer.get(CUSTOMER_ID, "") in existing | {""}:
+            kept.append(one)
+        else:
+            unusable.append(Parked(one.record, "customer_not_found", "resolve"))
+    return kept
+
+
+async def _identify(conn: Connection, fresh: Sequence[Pending]) -> Resolution:
+    customers = [one.arrival.customer for one in fresh]
+    keys = {
+        (type_, digest(type_, value))
+        for customer in customers
+        for type_, value in customer.items()
+        if type_ in TYPES
+    }
+    resolution = resolve(customers, await known(conn, keys), digest, new_id)
+    if resolution.new:
+        rows = sorted(resolution.new.items())
+        made = await conn.fetch(
+            "INSERT INTO identity SELECT * FROM unnest($1::text[], $2::bytea[], $3::uuid[])"
+            " ON CONFLICT DO NOTHING RETURNING 1",
+            [key[0] for key, _ in rows],
+            [key[1] for key, _ in rows],
+            [customer for _, customer in rows],
+        )
+        if len(made) < len(rows):
+            raise _RacedError
+    return resolution
+
+
+async def _remember(
+    conn: Connection, fresh: Sequence[Pending], resolved: Sequence[Resolved]
+) -> None:
+    """Keep what has passed, in the order of the keys, so that two batches never wait for each other."""
+    rows = sorted(
+        (one.key, one.content, event.customer, UUID(one.event_id))
+        for one, event in zip(fresh, resolved, strict=True)
+    )
+    made = await conn.fetchval(
+        "WITH made AS (INSERT INTO door"
+        " SELECT * FROM unnest($1::bytea[], $2::bytea[], $3::uuid[], $4::uuid[])"
+        " ON CONFLICT DO NOTHING RETURNING 1) SELECT count(*) FROM made",
+        *map(list, zip(*rows, strict=True)),
+    )
+    if made < len(rows):
+        raise _RacedError
+
+
+async def _settle_orders(
+    conn: Connection, fresh: Sequence[Pending], resolved: Sequence[Resolved]
+) -> list[Sequence[Told]]:
+    """What each event comes to once its order is settled; others come to themselves."""
+    keys = {
+        n: order_key(one.arrival.source, bytes(one.arrival.data))
+        for n, one in enumerate(fresh)
+        if one.arrival.type in SETTLED_TYPES
+    }
+    stored: dict[bytes, Order] = {}
+    if keys:
+        rows = await conn.fetch(
+            "SELECT key, state FROM orders WHERE key = ANY($1) ORDER BY key FOR UPDATE",
+            list(set(keys.values())),
+        )
+        stored = {row["key"]: _order_state(row["state"]) for row in rows}
+    orders = dict(stored)
+    told: list[Sequence[Told]] = []
+    for n, (one, event) in enumerate(zip(fresh, resolved, strict=True)):
+        arrival = one.arrival
+        data, customer = bytes(arrival.data), str(event.customer)
+        if n not in keys:
+            told.append((Told(arrival.type, customer, data),))
+            continue
+        fact = Fact(one.event_id, arrival.type, arrival.time, arrival.utcoffset, customer, data)
+        orders[keys[n]], events = settle(orders.get(keys[n], Order()), fact)
+        told.append(events)
+    await _write_orders(conn, orders, stored)
+    return told
+
+
+async def _write_orders(
+    conn: Connection, orders: dict[bytes, Order], stored: dict[bytes, Order]
+) -> None:
+    new = sorted((key, _encode(order)) for key, order in orders.items() if key not in stored)
+    if new:
+        made = await conn.fetchval(
+            "WITH made AS (INSERT INTO orders SELECT * FROM unnest($1::bytea[], $2::bytea[])"
+            " ON CONFLICT DO NOTHING RETURNING 1) SELECT count(*) FROM made",
+            [key for key, _ in new],
+            [state for _, state in new],
+        )
+        if made < len(new):
+            raise _RacedError
+    changed = [(key, order) for key, order in orders.items() if key in stored]
+    if changed:
+        await conn.execute(
+            "UPDATE orders AS o SET state = u.state FROM unnest($1::bytea[], $2::bytea[]) AS u(key, state)"
+            " WHERE o.key = u.key",
+            [key for key, _ in changed],
+            [_encode(order) for _, order in changed],
+        )
+
+
+def _entries(
+    one: Pending, resolved: Resolved, told: Sequence[Told], partitions: int
+) -> list[tuple[int, Entry]]:
+    """An event with what its identifiers say before and beside it, ready for the outbox."""
+    owner = str(resolved.customer)
+    made: list[tuple[int, Entry]] = []
+    if resolved.added:
+        added = IdentifiersAdded(identifiers=resolved.added)
+        made.append(_entry(one, "identifiers.added", owner, added, partitions))
+    made += [
+        _entry(one, event.type, event.customer, event.data, partitions, derived=event.derived)
+        for event in told
+    ]
+    if resolved.parts:
+        parts = [str(part) for part in resolved.parts]
+        evidence = {t: v for t, v in one.arrival.customer.items() if t != CUSTOMER_ID}
+        linked = IdentifiersLinked(parts=parts, evidence=evidence)
+        made.append(_entry(one, "identifiers.linked", owner, linked, partitions))
+    return made
+
+
+def _entry(
+    one: Pending,
+    type_: str,
+    customer: str,
+    data: msgspec.Struct | bytes,
+    partitions: int,
+    *,
+    derived: bool = False,
+) -> tuple[int, Entry]:
+    arrival = one.arrival
+    beside = derived or isinstance(data, msgspec.Struct)
+    event_id = new_id() if beside else one.event_id
+    value = codec.encode(
+        id=event_id,
+        type=type_,
+        subject=customer,
+        time=arrival.time,
+        receivedtime=arrival.receivedtime,
+        utcoffset=arrival.utcoffset,
+        source=f"tenure/{SERVICE}" if beside else arrival.source,
+        sourceid=event_id if beside else arrival.id,
+        correlationid=one.event_id,
+        causationid=one.event_id if beside else None,
+        history=arrival.history,
+        data=data,
+    )
+    return partition_of(customer, partitions), Entry(key=customer, value=value)

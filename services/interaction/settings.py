@@ -1,0 +1,16 @@
+"""Settings of interaction, prefix INTERACTION_."""
+
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+
+from shared.settings import ServiceSettings
+
+
+class Settings(ServiceSettings):
+    """Beside what every service has."""
+
+    model_config = SettingsConfigDict(env_prefix="INTERACTION_", extra="ignore")
+
+    in_flight_bytes: int = Field(
+        64 << 20, ge=1 << 20, description="Bytes of events being written to the log; above it 503."
+    )

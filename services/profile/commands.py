@@ -1,0 +1,111 @@
+"""What profile accepts: tags by hand, records by hand. Unknown fields are an error that names them."""
+
+from datetime import date
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, StringConstraints
+from pydantic_core import PydanticCustomError
+
+from shared.language.identifiers import TYPES
+
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+LongText = Annotated[str, StringConstraints(strip_whitespace=True, max_length=2000)]
+TagCode = Annotated[
+    str,
+    StringConstraints(
+        strip_whitespace=True, min_length=1, max_length=100, pattern=r"^[^\s\x00-\x1f](.*\S)?$"
+    ),
+]
+_LEAP_YEAR = "2000"
+
+
+def _birthday(value: str) -> str:
+    """`YYYY-MM-DD`, or `--MM-DD` where the year is not known."""
+    try:
+        date.fromisoformat(_LEAP_YEAR + value[1:] if value.startswith("--") else value)
+    except ValueError:
+        raise PydanticCustomError("not_a_date", "not a date") from None
+    return value
+
+
+Birthday = Annotated[str, StringConstraints(min_length=7, max_length=10), AfterValidator(_birthday)]
+
+
+class _Command(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class AddTag(_Command):
+    """Give a customer a tag; who gave it is the caller."""
+
+    tag: TagCode
+    reason: LongText = ""
+
+
+class RemoveTag(_Command):
+    """Take away a tag that somebody gave."""
+
+    tag: str
+    reason: LongText = ""
+
+
+class Attributes(_Command):
+    """What is known about a customer. Null clears a field."""
+
+    gender: Text | None = None
+    birthday: Birthday | None = None
+    occupation: Text | None = None
+    company: Text | None = None
+    industry: Text | None = None
+    size: Text | None = None
+    region: Text | None = None
+    source: Text | None = None
+    key_need: LongText | None = None
+    remark: LongText | None = None
+    preferences: dict[str, Any] | list[Any] | LongText | None = None
+
+
+class EditCustomer(Attributes):
+    """Change a record: what is named changes, what is not stays. Attributes may stand in
+    `attributes`, as they are answered, or beside the other fields."""
+
+    name: Text | None = None
+    kind: Annotated[str, StringConstraints(pattern="^(person|company)$")] | None = None
+    status: Text | None = None
+    owner: Text | None = None
+    attributes: Attributes | None = None
+
+    def changes(self) -> dict[str, Any]:
+        """The fields that the caller named, flat."""
+        named = self.model_dump(include=self.model_fields_set - {"attributes", "identifiers"})
+        inner = self.attributes
+        if inner is not None:
+            named |= inner.model_dump(include=inner.model_fields_set)
+        return named
+
+
+def _by_type(value: object) -> object:
+    """Identifiers may come as they are answered: a list of type and value."""
+    if isinstance(value, list) and all(isinstance(one, dict) for one in value):
+        return {one.get("type"): one.get("value") for one in value}
+    return value
+
+
+def _known_types(value: dict[str, str]) -> dict[str, str]:
+    if unknown := [name for name in value if name not in TYPES]:
+        context = {"allowed": ", ".join(TYPES), "found": unknown[0]}
+        raise PydanticCustomError("not_allowed", "unknown type of identifier", context)
+    return value
+
+
+Identifiers = Annotated[dict[str, Text], AfterValidator(_known_types), BeforeValidator(_by_type)]
+
+
+class CreateCustomer(EditCustomer):
+    """Make a record by hand. With an identifier that is known already, its customer is changed."""
+
+    name: Text
+    identifiers: Identifiers = {}
+
+
+Command = AddTag | RemoveTag | CreateCustomer | EditCustomer

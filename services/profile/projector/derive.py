@@ -1,0 +1,184 @@
+"""derive(state, clock, policies) -> view: what the facts mean now, and when time changes that."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from services.profile.projector import lifecycle
+from services.profile.projector.bounded import Register
+from services.profile.projector.items import Item
+from services.profile.projector.lifecycle import Step, Walker, usual_interval
+from services.profile.projector.purchases import average, main_currency
+from services.profile.projector.rules import (
+    BUILT_IN_LIFECYCLE,
+    LifecycleRules,
+    lifecycle_rules,
+    tag_rules,
+)
+from services.profile.projector.state import Profile
+from services.profile.projector.tags import derived, manual, not_repurchased_at
+from services.profile.projector.times import micros, moment
+from services.profile.projector.view import ConsentView, Identifier, Reason, State, Tag, View
+from shared.language.identifiers import NUMBERED, TYPES
+from shared.projection import Policies
+
+ATTRIBUTES = (
+    *("industry", "size", "region", "source", "birthday", "gender", "occupation", "company"),
+    *("key_need", "remark", "preferences"),
+)
+"""Attributes that are always shown, known or not."""
+_APART = frozenset({"name", "kind", "status", "owner"})
+
+NO_POLICIES: Policies = {}
+
+
+def needs_items(state: Profile, policies: Policies = NO_POLICIES) -> bool:
+    """Whether the walk must start anew: a fact came late, or another lifecycle policy holds."""
+    return state.stale or (state.walker.rules or BUILT_IN_LIFECYCLE) != lifecycle_rules(policies)
+
+
+def walk(state: Profile, policies: Policies = NO_POLICIES) -> Profile:
+    """Walk from the beginning; all child rows must be in the state."""
+    state.walker = lifecycle.walk(state.items, lifecycle_rules(policies))
+    state.stale = False
+    return state
+
+
+def path(
+    items: Mapping[str, Item], first_contact: int | None, clock: int | None, rules: LifecycleRules
+) -> list[Step]:
+    """Every state that the customer has been in, up to the clock (microseconds since 1970)."""
+    trail: list[Step] = []
+    walker = lifecycle.walk(items, rules, trail)
+    if clock is not None:
+        lifecycle.advance(walker, clock, trail)
+    if first_contact is not None and (not trail or first_contact < trail[0].since):
+        trail.insert(0, _prospect(first_contact))
+    return trail
+
+
+def derive(state: Profile, clock: datetime | None, policies: Policies) -> View:
+    """The view at the clock (UTC; none before the first tick: then time has not passed at all)."""
+    at = None if clock is None else micros(clock)
+    rules = tag_rules(policies)
+    walker, turns_at = lifecycle.now(state.walker, at)
+    found = sorted(derived(state, walker, at, rules), key=lambda tag: tag.tag)
+    given = list(manual(state))
+    by_hand = {tag.tag for tag in given}
+    step = walker.step or _prospect(state.contacts.first)
+    purchases = state.purchases
+    currency = main_currency(purchases)
+    values = {name: write.value for name, write in state.fields.items()}
+    return View(
+        lifecycle=_state(walker, step, turns_at),
+        name=_name(values),
+        number=_value(state.number),
+        kind=_label(values.get("kind"), "person"),
+        status=_label(values.get("status"), "active"),
+        owner=_label(values.get("owner"), "") or None,
+        attributes=_attributes(values),
+        identifiers=_identifiers(state.identifiers),
+        first_contact_at=_moment(state.contacts.first),
+        last_interaction_at=_moment(state.contacts.last),
+        last_purchase_at=moment(walker.last[0]) if walker.days else None,
+        orders=purchases.orders,
+        currency=currency,
+        spend={code: sums.spend for code, sums in sorted(purchases.currencies.items())},
+        average_basket=_average_basket(state, currency),
+        usual_interval_days=usual_interval(walker),
+        tags=given + [tag for tag in found if tag.tag not in by_hand],
+        derived=found,
+        tags_policy=f"tags@{rules.version}",
+        churn_band=state.churn_band.value if state.churn_band else None,
+        rfm_class=state.rfm_class.value if state.rfm_class else None,
+        complaints_open=state.complaints.open,
+        complaints_total=state.complaints.total,
+        consents=_consents(state),
+        satisfaction={kind: write.value for kind, write in sorted(state.scores.items())},
+        needs_number=state.number is None and _earns_number(state),
+        changed_at=_changed_at(state, step, found),
+        due_at=_due_at(turns_at, at, not_repurchased_at(walker, rules)),
+    )
+
+
+def _prospect(first_contact: int | None) -> Step:
+    return Step(lifecycle.PROSPECT, first_contact or 0, "no_purchase_yet")
+
+
+def _state(walker: Walker, step: Step, turns_at: int | None) -> State:
+    rules = walker.rules or BUILT_IN_LIFECYCLE
+    return State(
+        state=step.state,
+        since=moment(step.since) if step.since else None,
+        reason=Reason(step.code, step.params),
+        policy=f"lifecycle@{rules.version}",
+        evidence=step.evidence,
+        due_at=_moment(turns_at),
+    )
+
+
+def _moment(at: int | None) -> datetime | None:
+    return None if at is None else moment(at)
+
+
+def _value(write: Register | None) -> Any:
+    return None if write is None else write.value
+
+
+def _label(value: object, default: str) -> str:
+    return value.strip() or default if isinstance(value, str) else default
+
+
+def _name(values: Mapping[str, object]) -> str | None:
+    """The customer's name; a company's traits may carry it as `company` only."""
+    return _label(values.get("name"), "") or _label(values.get("company"), "") or None
+
+
+def _attributes(values: Mapping[str, Any]) -> dict[str, Any]:
+    known = {name: values.get(name) for name in ATTRIBUTES}
+    others = sorted(values.keys() - known.keys() - _APART)
+    return known | {name: values[name] for name in others if values[name] is not None}
+
+
+def _identifiers(seen: Mapping[str, int]) -> list[Identifier]:
+    found = []
+    for key, at in seen.items():
+        type_, _, value = key.partition(":")
+        found.append(Identifier(type_, value, moment(at)))
+    return sorted(found, key=lambda one: (_strength(one.type), one.first_seen_at, one.value))
+
+
+def _strength(type_: str) -> int:
+    return TYPES.index(type_) if type_ in TYPES else len(TYPES)
+
+
+def _earns_number(state: Profile) -> bool:
+    return state.created or any(key.partition(":")[0] in NUMBERED for key in state.identifiers)
+
+
+def _average_basket(state: Profile, currency: str | None) -> int | None:
+    if currency is None:
+        return None
+    sums = state.purchases.currencies[currency]
+    return average(sums.spend, sums.orders) if sums.orders > 0 else None
+
+
+def _consents(state: Profile) -> list[ConsentView]:
+    found = []
+    for key, word in sorted(state.consents.items()):
+        channel, _, topic = key.partition("\x1f")
+        found.append(ConsentView(channel, topic or None, word.granted, moment(word.at)))
+    return found
+
+
+def _changed_at(state: Profile, step: Step, tags: list[Tag]) -> datetime | None:
+    since = [micros(tag.since) for tag in tags if tag.since is not None]
+    return moment(max([state.latest_fact, step.since, *since])) if state.latest_fact else None
+
+
+def _due_at(turns_at: int | None, clock: int | None, single_at: int | None) -> datetime | None:
+    """The earliest moment ahead of the clock at which time alone changes the view."""
+    ahead = [turns_at] if turns_at is not None else []
+    if single_at is not None and (clock is None or clock < single_at):
+        ahead.append(single_at)
+    return _moment(min(ahead, default=None))

@@ -1,0 +1,100 @@
+"""evolve(state, event) -> state: every event that says something about a customer, folded."""
+
+from typing import assert_never
+
+from services.profile.projector import recorded, walked
+from services.profile.projector.bounded import Register, earliest
+from services.profile.projector.state import Profile, Shown, later_shown
+from services.profile.projector.times import micros
+from shared.codec import Event
+from shared.language import (
+    ChurnBandChanged,
+    ClockTicked,
+    ComplaintAnswered,
+    ComplaintEscalated,
+    ComplaintOpened,
+    ComplaintReopened,
+    ComplaintResolved,
+    ConsentChanged,
+    CustomerDescribed,
+    CustomerEdited,
+    CustomerIdentified,
+    CustomerNumbered,
+    HistoryClosed,
+    IdentifiersAdded,
+    IdentifiersLinked,
+    InteractionRecorded,
+    LifecycleChanged,
+    MessageBounced,
+    MessageClicked,
+    MessageComplained,
+    MessageDelivered,
+    MessageOpened,
+    PolicyPublished,
+    PurchaseCancelled,
+    PurchaseCompleted,
+    PurchaseCorrected,
+    PurchaseRefunded,
+    RfmClassChanged,
+    SurveyAnswered,
+    TagAdded,
+    TagDropped,
+    TagGained,
+    TagRemoved,
+)
+
+
+def evolve(state: Profile, event: Event) -> Profile:  # noqa: C901, PLR0912  (one arm a type)
+    """Fold one event into the state, in place."""
+    data = event.data
+    stamp = micros(event.time), event.id
+    match data:
+        case PurchaseCompleted() | PurchaseCorrected() | PurchaseCancelled() | PurchaseRefunded():
+            recorded.met(state, stamp)
+            walked.purchase(state, event, stamp)
+        case InteractionRecorded():
+            recorded.met(state, stamp, touched=True)
+            recorded.interaction(state, stamp, data)
+        case (
+            ComplaintOpened()
+            | ComplaintAnswered()
+            | ComplaintEscalated()
+            | ComplaintResolved()
+            | ComplaintReopened()
+        ):
+            recorded.met(state, stamp, touched=True)
+            walked.complaint(state, stamp, data)
+        case SurveyAnswered():
+            recorded.met(state, stamp, touched=True)
+            walked.survey(state, stamp, data)
+        case CustomerDescribed():
+            recorded.met(state, stamp)
+            recorded.describe(state, stamp, data.traits)
+        case CustomerEdited():
+            recorded.met(state, stamp)
+            recorded.describe(state, stamp, data.changes)
+            state.created = True
+        case ConsentChanged():
+            recorded.met(state, stamp)
+            recorded.consent(state, stamp, data)
+        case MessageOpened() | MessageClicked() | MessageComplained():
+            recorded.met(state, stamp, touched=True)
+        case CustomerIdentified() | MessageDelivered() | MessageBounced():
+            recorded.met(state, stamp)
+        case IdentifiersAdded():
+            recorded.identify(state, stamp, data)
+        case CustomerNumbered():
+            state.number = earliest(state.number, Register(*stamp, data.number))
+        case TagAdded() | TagRemoved():
+            recorded.mark(state, stamp, data)
+        case ChurnBandChanged():
+            state.churn_band = later_shown(state.churn_band, Shown(event.sequence, data.band))
+        case RfmClassChanged():
+            state.rfm_class = later_shown(state.rfm_class, Shown(event.sequence, data.rfm_class))
+        case ClockTicked() | HistoryClosed() | PolicyPublished():
+            pass  # of the stream, not of a customer
+        case IdentifiersLinked() | LifecycleChanged() | TagGained() | TagDropped():
+            pass  # what was told is the difference's business; links wait for the merging to come
+        case _:
+            assert_never(data)
+    return state

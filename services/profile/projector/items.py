@@ -1,0 +1,90 @@
+"""Child rows of a customer: a purchase day, a complaint, an answered survey.
+
+`day:<ordinal>`    the orders of one local day: entries (time, event, orders), which sum to 0 where
+                   an order was cancelled or moved to another day; `orders` is their sum.
+`case:<complaint>` what happened to a complaint: entries (time, event, status); the latest counts.
+`survey:<event>`   one answer with its score.
+"""
+
+from collections.abc import Iterator
+
+import msgspec
+
+from services.profile.projector.bounded import Entry, Register, Stamp, insert, latest
+
+RESOLVED, OPENED, ANSWERED, ESCALATED, REOPENED = range(5)
+
+
+class Item(msgspec.Struct, omit_defaults=True):
+    """One child row; its key says which of the three it is."""
+
+    entries: list[Entry] = []
+    orders: int = 0
+    category: Register | None = None
+    severity: Register | None = None
+    kind: str = ""
+    score: float = 0.0
+
+
+def day_key(ordinal: int) -> str:
+    """Key of a local purchase day."""
+    return f"day:{ordinal}"
+
+
+def case_key(complaint: str) -> str:
+    """Key of a complaint."""
+    return f"case:{complaint}"
+
+
+def survey_key(event: str) -> str:
+    """Key of an answered survey."""
+    return f"survey:{event}"
+
+
+def bought(day: Item) -> tuple[Stamp, Stamp] | None:
+    """The first and the last purchase of a day that still stand; None when there is none.
+
+    Exact up to 64 stamps a day. Where all that are kept were cancelled, yet others stand, the
+    middle one is named.
+    """
+    if day.orders <= 0:
+        return None
+    standing = [entry[:2] for entry in day.entries if entry[2] > 0]
+    if not standing:
+        middle = day.entries[len(day.entries) // 2][:2]
+        return middle, middle
+    return standing[0], standing[-1]
+
+
+def is_open(case: Item) -> bool:
+    """Whether a complaint still waits for its resolution."""
+    return bool(case.entries) and case.entries[-1][2] != RESOLVED
+
+
+def turns(case: Item) -> Iterator[tuple[Stamp, int]]:
+    """When a complaint opened (+1) and closed (-1)."""
+    was = False
+    for at, by, status in case.entries:
+        now = status != RESOLVED
+        if now != was:
+            yield (at, by), 1 if now else -1
+        was = now
+
+
+def merged(mine: Item, theirs: Item) -> Item:
+    """Two folds of the same item as one."""
+    entries = list(mine.entries)
+    for at, by, number in theirs.entries:
+        insert(entries, at, by, number)
+    return Item(
+        entries=entries,
+        orders=mine.orders + theirs.orders,
+        category=_newest(mine.category, theirs.category),
+        severity=_newest(mine.severity, theirs.severity),
+        kind=mine.kind or theirs.kind,
+        score=mine.score if mine.kind else theirs.score,
+    )
+
+
+def _newest(mine: Register | None, theirs: Register | None) -> Register | None:
+    return mine if theirs is None else latest(mine, theirs)

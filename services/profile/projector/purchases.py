@@ -1,0 +1,90 @@
+"""What a customer's orders come to: signed sums, so that corrections may arrive in any order."""
+
+import msgspec
+
+from services.profile.projector.bounded import add, joined, retain
+from services.profile.projector.times import local_hour, micros
+from shared.language.purchase import Contribution
+
+CATEGORIES = 256
+"""Categories counted per customer; of more, a fair sample (by hash of the name), exactly."""
+
+
+class Sums(msgspec.Struct, array_like=True):
+    """Of one currency; money in minor units."""
+
+    orders: int = 0
+    spend: int = 0
+    discount: int = 0
+
+    def plus(self, other: "Sums") -> "Sums":
+        return Sums(
+            self.orders + other.orders, self.spend + other.spend, self.discount + other.discount
+        )
+
+
+class Purchases(msgspec.Struct, omit_defaults=True):
+    """Net of cancellations and refunds."""
+
+    orders: int = 0
+    currencies: dict[str, Sums] = {}
+    promoted: int = 0
+    """Orders that carried a coupon or a discount."""
+    hours: list[int] = []
+    """Orders by local hour of the day: 24 counts, or none before the first order."""
+    categories: dict[str, int] = {}
+    """Basket lines by category."""
+    lines: int = 0
+    """Basket lines of any category."""
+
+
+def apply(sums: Purchases, part: Contribution, sign: int) -> None:
+    """Add (sign 1) or take away (-1) what an order counts for."""
+    orders = sign * part.orders
+    sums.orders += orders
+    for currency, amount in part.spend.items():
+        of = sums.currencies.setdefault(currency, Sums())
+        of.orders += orders
+        of.spend += sign * amount
+    for currency, amount in part.discount.items():
+        sums.currencies.setdefault(currency, Sums()).discount += sign * amount
+    if part.promoted:
+        sums.promoted += orders
+    if part.orders:
+        if not sums.hours:
+            sums.hours = [0] * 24
+        sums.hours[local_hour(micros(part.time), part.utcoffset)] += orders
+    add(sums.categories, part.categories, sign)
+    sums.lines += sign * sum(part.categories.values())
+    retain(sums.categories, CATEGORIES)
+
+
+def merged(mine: Purchases, theirs: Purchases) -> Purchases:
+    """The sums of both."""
+    hours = [*mine.hours, *theirs.hours]
+    if len(hours) > 24:
+        hours = [sum(pair) for pair in zip(mine.hours, theirs.hours, strict=True)]
+    categories = dict(mine.categories)
+    add(categories, theirs.categories)
+    retain(categories, CATEGORIES)
+    return Purchases(
+        orders=mine.orders + theirs.orders,
+        currencies=joined(mine.currencies, theirs.currencies, Sums.plus),
+        promoted=mine.promoted + theirs.promoted,
+        hours=hours,
+        categories=categories,
+        lines=mine.lines + theirs.lines,
+    )
+
+
+def main_currency(sums: Purchases) -> str | None:
+    """The currency of most orders, ties by code; None before the first amount."""
+    if not sums.currencies:
+        return None
+    return min(sums.currencies, key=lambda code: (-sums.currencies[code].orders, code))
+
+
+def average(total: int, count: int) -> int:
+    """The mean of minor units, rounded half away from zero to a whole minor unit."""
+    rounded = (2 * abs(total) + count) // (2 * count)
+    return rounded if total >= 0 else -rounded

@@ -1,0 +1,89 @@
+"""Events that say something about the record: traits, identifiers, consents, tags, contacts."""
+
+import msgspec
+
+from services.profile.projector.bounded import Register, Stamp, first_of, latest, retain
+from services.profile.projector.state import (
+    CONSENTS,
+    KINDS,
+    Consent,
+    Profile,
+    TagMark,
+    later_consent,
+    later_mark,
+    trim_fields,
+    trim_identifiers,
+)
+from shared.language import (
+    ConsentChanged,
+    IdentifiersAdded,
+    InteractionRecorded,
+    TagAdded,
+    TagRemoved,
+)
+
+MOST_OF_A_VALUE = 4096
+"""Bytes of JSON of one field; what is larger stays on the timeline only."""
+LONGEST_NAME = 100
+
+_SERVICE_KINDS = frozenset({"call", "chat", "email", "sms", "social"})
+_INBOUND = frozenset({"inbound", "in"})
+
+
+def met(state: Profile, stamp: Stamp, *, touched: bool = False) -> None:
+    """Note that customer and company met; `touched`: in an interaction rather than a purchase."""
+    at = stamp[0]
+    contacts = state.contacts
+    state.latest_fact = max(state.latest_fact, at)
+    if contacts.first is None or at < contacts.first:
+        contacts.first = at
+    if touched and (contacts.last is None or at > contacts.last):
+        contacts.last = at
+
+
+def interaction(state: Profile, stamp: Stamp, data: InteractionRecorded) -> None:
+    """Count a contact by its kind."""
+    contacts = state.contacts
+    contacts.kinds[data.kind] = contacts.kinds.get(data.kind, 0) + 1
+    retain(contacts.kinds, KINDS)
+    if data.kind == "campaign_response":
+        contacts.response = first_of(contacts.response, stamp)
+    if data.kind == "service" or (data.kind in _SERVICE_KINDS and data.direction in _INBOUND):
+        contacts.served += 1
+
+
+def describe(state: Profile, stamp: Stamp, values: dict[str, object]) -> None:
+    """Take fields of the record; null clears one."""
+    for name, value in values.items():
+        small = not isinstance(value, str | list | dict) or _size(value) <= MOST_OF_A_VALUE
+        if small and len(name) <= LONGEST_NAME:
+            state.fields[name] = latest(state.fields.get(name), Register(*stamp, value))
+    trim_fields(state.fields)
+
+
+def _size(value: object) -> int:
+    return len(msgspec.json.encode(value))
+
+
+def identify(state: Profile, stamp: Stamp, data: IdentifiersAdded) -> None:
+    """Note since when an identifier is the customer's."""
+    at = stamp[0]
+    for type_, value in data.identifiers.items():
+        key = f"{type_}:{value}"
+        state.identifiers[key] = min(state.identifiers.get(key, at), at)
+    trim_identifiers(state.identifiers)
+
+
+def consent(state: Profile, stamp: Stamp, data: ConsentChanged) -> None:
+    """Take the customer's word about a channel and topic."""
+    key = f"{data.channel}\x1f{data.topic or ''}"
+    word = Consent(*stamp, data.granted)
+    state.consents[key] = later_consent(state.consents.get(key), word)
+    retain(state.consents, CONSENTS)
+
+
+def mark(state: Profile, stamp: Stamp, data: TagAdded | TagRemoved) -> None:
+    """Take a decision about a tag."""
+    on = isinstance(data, TagAdded)
+    decided = TagMark(*stamp, on=on, by=data.by, reason=data.reason)
+    state.tags[data.tag] = later_mark(state.tags.get(data.tag), decided)

@@ -1,0 +1,228 @@
+"""A customer's state: everything that the facts add up to.
+
+It is bounded: purchase days, complaints and answers are child rows.
+"""
+
+import msgspec
+
+from services.profile.projector.bounded import (
+    Register,
+    Stamp,
+    add,
+    earliest,
+    first_of,
+    joined,
+    last_of,
+    latest,
+    retain,
+)
+from services.profile.projector.items import Item, is_open
+from services.profile.projector.items import merged as merged_item
+from services.profile.projector.lifecycle import Walker
+from services.profile.projector.purchases import Purchases
+from services.profile.projector.purchases import merged as merged_purchases
+from shared.language.identifiers import TYPES
+
+OTHER_FIELDS = 64
+IDENTIFIERS = 64
+CONSENTS = 64
+KINDS = 32
+
+KNOWN_FIELDS = (
+    *("name", "kind", "status", "owner"),
+    *("industry", "size", "region", "source", "birthday", "gender", "occupation", "company"),
+    *("key_need", "remark", "preferences", "phone", "email", "address"),
+)
+"""Fields of the record that have a meaning; of others, 64 are kept."""
+
+ABOUT_QUALITY = frozenset({"quality", "product", "product_quality", "质量", "品质", "产品质量"})
+ABOUT_SERVICE = frozenset({"service", "staff", "attitude", "服务", "服务态度", "态度"})
+"""Categories of complaints that tell what somebody cares for."""
+
+_STRENGTH = {type_: rank for rank, type_ in enumerate(TYPES)}
+
+
+class Consent(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """What was last said about a channel and topic."""
+
+    at: int
+    id: str
+    granted: bool
+
+
+class TagMark(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """What was last decided about a tag by hand."""
+
+    at: int
+    id: str
+    on: bool
+    by: str
+    reason: str
+
+
+class Shown(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """A class that another service announced; the log's order decides."""
+
+    sequence: int
+    value: str | None
+
+
+class Complaints(msgspec.Struct, omit_defaults=True):
+    """How many, about what, when."""
+
+    total: int = 0
+    open: int = 0
+    quality: int = 0
+    service: int = 0
+    first: Stamp | None = None
+    last: Stamp | None = None
+
+
+class Contacts(msgspec.Struct, omit_defaults=True):
+    """What passed between customer and company besides purchases."""
+
+    first: int | None = None
+    """The earliest fact of any kind."""
+    last: int | None = None
+    """The latest interaction, complaint, answer or reaction to a message."""
+    kinds: dict[str, int] = {}
+    served: int = 0
+    """Contacts in which the customer wanted something: service, or inbound by phone, chat, mail."""
+    response: Stamp | None = None
+    """The earliest answer to a campaign."""
+    coupon: Stamp | None = None
+    """The earliest purchase with a coupon."""
+
+
+class Profile(msgspec.Struct, omit_defaults=True):
+    """The fold of one customer's events. Times in microseconds since 1970, UTC."""
+
+    latest_fact: int = 0
+    purchases: Purchases = msgspec.field(default_factory=Purchases)
+    contacts: Contacts = msgspec.field(default_factory=Contacts)
+    complaints: Complaints = msgspec.field(default_factory=Complaints)
+    scores: dict[str, Register] = {}
+    """The latest score by kind of survey."""
+    fields: dict[str, Register] = {}
+    identifiers: dict[str, int] = {}
+    """`type:value` -> first seen."""
+    consents: dict[str, Consent] = {}
+    """`channel|topic` -> the last word; the bar is a unit separator."""
+    tags: dict[str, TagMark] = {}
+    number: Register | None = None
+    created: bool = False
+    """Made by hand."""
+    churn_band: Shown | None = None
+    rfm_class: Shown | None = None
+    walker: Walker = msgspec.field(default_factory=Walker)
+    stale: bool = False
+    """A fact came from before the walker's position: all child rows must be walked again."""
+    items: dict[str, Item] = {}
+
+
+def later_consent(kept: Consent | None, new: Consent) -> Consent:
+    """The later word; of two at the same moment, the one that revokes."""
+    if kept is None or (new.at, not new.granted, new.id) > (kept.at, not kept.granted, kept.id):
+        return new
+    return kept
+
+
+def later_mark(kept: TagMark | None, new: TagMark) -> TagMark:
+    """The later decision."""
+    if kept is None or (new.at, new.id) > (kept.at, kept.id):
+        return new
+    return kept
+
+
+def later_shown(kept: Shown | None, new: Shown | None) -> Shown | None:
+    """The class that was announced last."""
+    if kept is None or new is None:
+        return new if kept is None else kept
+    return new if new.sequence > kept.sequence else kept
+
+
+def trim_identifiers(identifiers: dict[str, int]) -> None:
+    """Keep 64: the strongest types first, then the earliest seen."""
+    while len(identifiers) > IDENTIFIERS:
+        del identifiers[max(identifiers, key=lambda key: _rank(key, identifiers[key]))]
+
+
+def _rank(key: str, seen: int) -> tuple[int, int, str]:
+    return _STRENGTH.get(key.partition(":")[0], len(_STRENGTH)), seen, key
+
+
+def trim_fields(fields: dict[str, Register]) -> None:
+    """Keep the known fields, and a fair sample of the others."""
+    if len(fields) > OTHER_FIELDS:
+        others = {name: name for name in fields if name not in KNOWN_FIELDS}
+        kept = dict(others)
+        retain(kept, OTHER_FIELDS)
+        for name in others.keys() - kept.keys():
+            del fields[name]
+
+
+def count(complaints: Complaints, case: Item, sign: int) -> None:
+    """Count a complaint in (sign 1) or out (-1)."""
+    if not case.entries:
+        return
+    complaints.total += sign
+    complaints.open += sign * is_open(case)
+    about = case.category.value if case.category else ""
+    complaints.quality += sign * (about in ABOUT_QUALITY)
+    complaints.service += sign * (about in ABOUT_SERVICE)
+
+
+def merge(mine: Profile, theirs: Profile) -> Profile:
+    """The state of one customer whose facts were folded in two parts, with all their child rows."""
+    items = joined(mine.items, theirs.items, merged_item)
+    fields = joined(mine.fields, theirs.fields, latest)
+    trim_fields(fields)
+    identifiers = joined(mine.identifiers, theirs.identifiers, min)
+    trim_identifiers(identifiers)
+    consents = joined(mine.consents, theirs.consents, later_consent)
+    retain(consents, CONSENTS)
+    return Profile(
+        latest_fact=max(mine.latest_fact, theirs.latest_fact),
+        purchases=merged_purchases(mine.purchases, theirs.purchases),
+        contacts=_merged_contacts(mine.contacts, theirs.contacts),
+        complaints=_recounted(items, mine.complaints, theirs.complaints),
+        scores=joined(mine.scores, theirs.scores, latest),
+        fields=fields,
+        identifiers=identifiers,
+        consents=consents,
+        tags=joined(mine.tags, theirs.tags, later_mark),
+        number=earliest(mine.number, theirs.number),
+        created=mine.created or theirs.created,
+        churn_band=later_shown(mine.churn_band, theirs.churn_band),
+        rfm_class=later_shown(mine.rfm_class, theirs.rfm_class),
+        walker=Walker(rules=mine.walker.rules),
+        stale=True,
+        items=items,
+    )
+
+
+def _merged_contacts(mine: Contacts, theirs: Contacts) -> Contacts:
+    kinds = dict(mine.kinds)
+    add(kinds, theirs.kinds)
+    retain(kinds, KINDS)
+    firsts = [at for at in (mine.first, theirs.first) if at is not None]
+    lasts = [at for at in (mine.last, theirs.last) if at is not None]
+    return Contacts(
+        first=min(firsts, default=None),
+        last=max(lasts, default=None),
+        kinds=kinds,
+        served=mine.served + theirs.served,
+        response=first_of(mine.response, theirs.response),
+        coupon=first_of(mine.coupon, theirs.coupon),
+    )
+
+
+def _recounted(items: dict[str, Item], mine: Complaints, theirs: Complaints) -> Complaints:
+    """One complaint may have been folded in both parts, so complaints are counted again."""
+    found = Complaints(
+        first=first_of(mine.first, theirs.first), last=last_of(mine.last, theirs.last)
+    )
+    for key, item in items.items():
+        if key.startswith("case:"):
+            count(found, item, 1)
+    return found

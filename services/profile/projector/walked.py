@@ -1,0 +1,152 @@
+"""Events that the walk passes by: purchases, complaints, answered surveys.
+
+Each one changes its child row. Where it comes from after the walker's position, the walker goes on;
+else the state is marked `stale`, and the walk starts anew once all child rows are there.
+"""
+
+from services.profile.projector import items
+from services.profile.projector.bounded import (
+    ENDS,
+    Register,
+    Stamp,
+    first_of,
+    insert,
+    last_of,
+    latest,
+    retain,
+)
+from services.profile.projector.items import Item, bought, case_key, day_key, is_open, survey_key
+from services.profile.projector.lifecycle import Answer, Day, Turn, apply
+from services.profile.projector.purchases import apply as apply_purchase
+from services.profile.projector.state import KINDS, Profile, count
+from services.profile.projector.times import local_day, micros
+from shared.codec import Event
+from shared.language import (
+    ComplaintAnswered,
+    ComplaintEscalated,
+    ComplaintOpened,
+    ComplaintReopened,
+    ComplaintResolved,
+    Contribution,
+    PurchaseCancelled,
+    PurchaseCompleted,
+    PurchaseRefunded,
+    SurveyAnswered,
+    effect,
+)
+
+Complaint = (
+    ComplaintOpened | ComplaintAnswered | ComplaintEscalated | ComplaintResolved | ComplaintReopened
+)
+_STATUS: dict[type, int] = {
+    ComplaintOpened: items.OPENED,
+    ComplaintAnswered: items.ANSWERED,
+    ComplaintEscalated: items.ESCALATED,
+    ComplaintResolved: items.RESOLVED,
+    ComplaintReopened: items.REOPENED,
+}
+
+
+def item_keys(event: Event) -> tuple[str, ...]:
+    """The child rows that `evolve` reads for an event. An answered survey only writes its own."""
+    data = event.data
+    if isinstance(data, PurchaseCompleted | PurchaseCancelled | PurchaseRefunded):
+        settled = effect(event)
+        parts = [part for part in (settled.before, settled.after) if part and part.orders]
+        return tuple({day_key(_day(part)): None for part in parts})
+    if isinstance(data, Complaint):
+        return (case_key(data.complaint_id),)
+    return ()
+
+
+def purchase(state: Profile, event: Event, stamp: Stamp) -> None:
+    """Take away what the order counted for before, add what it counts for now."""
+    settled = effect(event)
+    for part, sign in ((settled.before, -1), (settled.after, 1)):
+        if part is not None:
+            apply_purchase(state.purchases, part, sign)
+            state.latest_fact = max(state.latest_fact, micros(part.time))
+    _days(state, settled.before, settled.after)
+    if isinstance(event.data, PurchaseCompleted) and event.data.coupons:
+        state.contacts.coupon = first_of(state.contacts.coupon, stamp)
+
+
+def _day(part: Contribution) -> int:
+    return local_day(micros(part.time), part.utcoffset)
+
+
+def _days(state: Profile, before: Contribution | None, after: Contribution | None) -> None:
+    """Move the order from its old day to its new one; mostly there is no old one, or the same."""
+    moves: dict[int, list[tuple[Contribution, int]]] = {}
+    for part, sign in ((before, -1), (after, 1)):
+        if part is not None and part.orders:
+            moves.setdefault(_day(part), []).append((part, sign * part.orders))
+    for ordinal, parts in moves.items():
+        day = state.items.setdefault(day_key(ordinal), Item())
+        was = bought(day)
+        for part, orders in parts:
+            insert(day.entries, micros(part.time), part.event_id, orders)
+            day.orders += orders
+        _walk_day(state, ordinal, was, bought(day))
+
+
+def _walk_day(
+    state: Profile, ordinal: int, was: tuple[Stamp, Stamp] | None, now: tuple[Stamp, Stamp] | None
+) -> None:
+    if now == was or state.stale:
+        return
+    walker = state.walker
+    if was is None and now is not None and now[0] > walker.position:
+        apply(walker, now[0], Day(ordinal, now[1]))
+    elif was and now and _goes_on(state, ordinal, was, now):
+        walker.last = max(walker.last, now[1])
+    else:
+        state.stale = True
+
+
+def _goes_on(
+    state: Profile, ordinal: int, was: tuple[Stamp, Stamp], now: tuple[Stamp, Stamp]
+) -> bool:
+    """Whether the only news is a later purchase on the day that was walked last."""
+    walker = state.walker
+    return was[0] == now[0] and was[1] < now[1] and walker.day == ordinal and not walker.quiet
+
+
+def complaint(state: Profile, stamp: Stamp, data: Complaint) -> None:
+    """Put a step into the history of its complaint."""
+    case = state.items.setdefault(case_key(data.complaint_id), Item())
+    count(state.complaints, case, -1)
+    was_open = is_open(case)
+    insert(case.entries, *stamp, _STATUS[type(data)])
+    if isinstance(data, ComplaintOpened):
+        case.category = latest(case.category, Register(*stamp, data.category))
+        case.severity = latest(case.severity, Register(*stamp, data.severity))
+    count(state.complaints, case, 1)
+    state.complaints.first = first_of(state.complaints.first, stamp)
+    state.complaints.last = last_of(state.complaints.last, stamp)
+    _walk_case(state, stamp, case, is_open(case) - was_open)
+
+
+def _walk_case(state: Profile, stamp: Stamp, case: Item, change: int) -> None:
+    if state.stale:
+        return
+    newest = case.entries[-1][:2] == stamp
+    if newest and stamp > state.walker.position and len(case.entries) < 2 * ENDS:
+        if change:
+            apply(state.walker, stamp, Turn(change))
+    else:
+        state.stale = True
+
+
+def survey(state: Profile, stamp: Stamp, data: SurveyAnswered) -> None:
+    """Keep a score; a form without one says nothing about satisfaction."""
+    if data.score is None or data.kind == "form":
+        return
+    state.scores[data.kind] = latest(state.scores.get(data.kind), Register(*stamp, data.score))
+    retain(state.scores, KINDS)
+    entry = (*stamp, 1)
+    state.items[survey_key(stamp[1])] = Item(entries=[entry], kind=data.kind, score=data.score)
+    if stamp > state.walker.position and not state.stale:
+        apply(state.walker, stamp, Answer(data.kind, data.score))
+    else:
+        state.stale = True

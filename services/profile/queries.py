@@ -1,0 +1,288 @@
+"""What profile answers from: reads only."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import Select, and_, bindparam, func, or_, select
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.sql.elements import ColumnElement
+
+from services.profile.projector import Item, Profile, Told, View
+from services.profile.tables import metadata, profile, profile_item
+from shared.database import Compiled, ReadConnection, Row, fetch
+from shared.errors import NotFound
+from shared.identity import find_customer
+from shared.projection import Policies, Policy
+
+_view = msgspec.msgpack.Decoder(View).decode
+_told = msgspec.msgpack.Decoder(Told).decode
+_state = msgspec.msgpack.Decoder(Profile).decode
+_item = msgspec.msgpack.Decoder(Item).decode
+
+_POLICY = metadata.tables["policy"]
+_CHECKPOINT = metadata.tables["checkpoint"]
+
+_Whole = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+_Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+
+SORTS: dict[str, tuple[ColumnElement[Any], Any]] = {
+    "purchases.count": (profile.c.orders, tuple[str, _Whole | None, UUID]),
+    "purchases.spend": (profile.c.spend, tuple[str, float | None, UUID]),
+    "last_purchase_at": (profile.c.last_purchase_at, tuple[str, _Moment | None, UUID]),
+    "first_contact_at": (profile.c.first_contact_at, tuple[str, _Moment | None, UUID]),
+    "name": (profile.c.sort_name, tuple[str, str | None, UUID]),
+}
+"""Sort fields: column, and what a cursor holds (sort, last value, last id)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One customer as a list or a read shows it."""
+
+    customer_id: UUID
+    view: View
+    told: Told
+    clock: datetime | None
+    sorted_by: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """One customer with everything that is stored: to decide on, or to walk."""
+
+    customer_id: UUID
+    state: Profile
+    clock: datetime | None
+    policies: Policies = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """One version of a policy and when it was published."""
+
+    policy: Policy
+    at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filters:
+    """Which customers a list is about; None: all."""
+
+    state: str | None = None
+    tags: tuple[str, ...] = ()
+    owner: str | None = None
+    region: str | None = None
+    industry: str | None = None
+    churn_band: str | None = None
+    rfm_class: str | None = None
+    currency: str | None = None
+    q: str | None = None
+
+    def where(self) -> list[ColumnElement[bool]]:
+        """Conditions; absorbed customers never stand in a list of their own."""
+        conditions: list[ColumnElement[bool]] = [
+            profile.c.head == profile.c.customer_id,
+            profile.c.lifecycle.is_not(None),
+        ]
+        equal = (
+            (profile.c.lifecycle, self.state),
+            (profile.c.owner, self.owner),
+            (profile.c.region, self.region),
+            (profile.c.industry, self.industry),
+            (profile.c.churn_band, self.churn_band),
+            (profile.c.rfm_class, self.rfm_class),
+            (profile.c.currency, self.currency),
+        )
+        conditions += [column == value for column, value in equal if value is not None]
+        conditions += [profile.c.tags.contains([tag]) for tag in self.tags]
+        if self.q is not None:
+            conditions += [
+                profile.c.search.contains(word, autoescape=True) for word in self.q.lower().split()
+            ]
+        return conditions
+
+
+_HEAD = profile.alias("head")
+_CLOCK = (
+    select(_CHECKPOINT.c.clock)
+    .where(_CHECKPOINT.c.topic == "customers", _CHECKPOINT.c.partition == _HEAD.c.partition)
+    .order_by(_CHECKPOINT.c.version.desc())
+    .limit(1)
+    .scalar_subquery()
+)
+_FIND = Compiled(
+    select(
+        _HEAD.c.customer_id,
+        _HEAD.c.partition,
+        _HEAD.c.state,
+        _HEAD.c.view,
+        _HEAD.c.told,
+        _CLOCK.label("clock"),
+    )
+    .join(profile, profile.c.head == _HEAD.c.customer_id)
+    .where(profile.c.customer_id == bindparam("wanted"))
+)
+
+
+async def _row(conn: ReadConnection, customer_id: UUID) -> Row:
+    row = await conn.fetchrow(_FIND.sql, *_FIND.arguments(wanted=customer_id))
+    if row is None or not row["view"]:
+        raise NotFound("customer_not_found")
+    return row
+
+
+async def find(conn: ReadConnection, reference: str) -> Found:
+    """The customer that a caller names; an absorbed one's is the survivor's. Raises NotFound."""
+    row = await _row(conn, await find_customer(conn, reference))
+    return _found(row)
+
+
+def _found(row: Mapping[str, Any], sorted_by: Any = None) -> Found:
+    return Found(
+        customer_id=row["customer_id"],
+        view=_view(row["view"]),
+        told=_told(row["told"]) if row["told"] else Told(),
+        clock=row["clock"],
+        sorted_by=sorted_by,
+    )
+
+
+async def find_whole(conn: ReadConnection, reference: str) -> Whole:
+    """The customer with all child rows and the policies of its partition. Raises NotFound."""
+    row = await _row(conn, await find_customer(conn, reference))
+    state = _state(row["state"])
+    items = await fetch(
+        conn,
+        select(profile_item.c.item, profile_item.c.state).where(
+            profile_item.c.customer_id == row["customer_id"]
+        ),
+    )
+    state.items = {one["item"]: _item(one["state"]) for one in items}
+    policies = await policies_in_force(conn, row["partition"])
+    return Whole(row["customer_id"], state, row["clock"], policies)
+
+
+async def list_customers(
+    conn: ReadConnection,
+    filters: Filters,
+    sort: str,
+    *,
+    descending: bool,
+    after: tuple[Any, UUID] | None,
+    limit: int,
+) -> list[Found]:
+    """Up to `limit` customers after a (sort value, id); who has no value comes last either way.
+
+    Two statements, each of which an index answers in order: those with a value, then those without.
+    """
+    column = SORTS[sort][0]
+    found: list[Row] = []
+    if after is None or after[0] is not None:
+        found = await fetch(conn, _with_value(filters, column, descending, after).limit(limit))
+        after = None
+    if len(found) < limit:
+        rest = _without_value(filters, column, after[1] if after else None)
+        found += await fetch(conn, rest.limit(limit - len(found)))
+    return [_found(row, row["value"]) for row in found]
+
+
+def _page(filters: Filters, column: ColumnElement[Any]) -> Select[Any]:
+    clock = (
+        select(func.max(_CHECKPOINT.c.clock))
+        .where(
+            _CHECKPOINT.c.topic == "customers",
+            _CHECKPOINT.c.partition == profile.c.partition,
+        )
+        .scalar_subquery()
+    )
+    chosen = select(
+        profile.c.customer_id,
+        profile.c.view,
+        profile.c.told,
+        column.label("value"),
+        clock.label("clock"),
+    )
+    return chosen.where(*filters.where())
+
+
+def _with_value(
+    filters: Filters, column: ColumnElement[Any], descending: bool, after: tuple[Any, UUID] | None
+) -> Select[Any]:
+    """Both columns in the same direction, so that one index serves either way."""
+    order = (
+        (column.desc(), profile.c.customer_id.desc())
+        if descending
+        else (column.asc(), profile.c.customer_id.asc())
+    )
+    page = _page(filters, column).where(column.is_not(None)).order_by(*order)
+    if after is None:
+        return page
+    value, customer_id = after
+    if descending:
+        within, beyond = column <= value, column < value
+        next_id = profile.c.customer_id < customer_id
+    else:
+        within, beyond = column >= value, column > value
+        next_id = profile.c.customer_id > customer_id
+    return page.where(and_(within, or_(beyond, next_id)))
+
+
+def _without_value(filters: Filters, column: ColumnElement[Any], after: UUID | None) -> Select[Any]:
+    page = _page(filters, column).where(column.is_(None)).order_by(profile.c.customer_id)
+    return page if after is None else page.where(profile.c.customer_id > after)
+
+
+async def count_customers(conn: ReadConnection, filters: Filters) -> int:
+    """How many customers a list holds in all."""
+    rows = await fetch(conn, select(func.count()).select_from(profile).where(*filters.where()))
+    return int(rows[0][0])
+
+
+async def count_by(conn: ReadConnection, column: str) -> dict[str | None, int]:
+    """Customers by the value of a column."""
+    of = profile.c[column]
+    rows = await fetch(conn, select(of, func.count()).where(*Filters().where()).group_by(of))
+    return {row[0]: row[1] for row in rows}
+
+
+async def count_tags(conn: ReadConnection) -> dict[str, int]:
+    """Customers by tag, the most frequent first."""
+    tags = func.jsonb_array_elements_text(profile.c.tags, type_=JSONB).table_valued("value")
+    rows = await fetch(
+        conn,
+        select(tags.c.value, func.count())
+        .select_from(profile)
+        .join(tags, onclause=profile.c.tags.is_not(None))
+        .where(*Filters().where())
+        .group_by(tags.c.value)
+        .order_by(func.count().desc(), tags.c.value),
+    )
+    return {row[0]: row[1] for row in rows}
+
+
+async def policies_in_force(conn: ReadConnection, partition: int) -> Policies:
+    """The newest version of each policy that a partition has folded."""
+    rows = await fetch(
+        conn,
+        select(_POLICY.c.name, _POLICY.c.version, _POLICY.c.body)
+        .distinct(_POLICY.c.name)
+        .where(_POLICY.c.partition == partition)
+        .order_by(_POLICY.c.name, _POLICY.c.version.desc()),
+    )
+    return {row["name"]: Policy(row["name"], row["version"], row["body"]) for row in rows}
+
+
+async def list_versions(conn: ReadConnection, name: str) -> list[Published]:
+    """Published versions of a policy, newest first."""
+    rows = await fetch(
+        conn,
+        select(_POLICY.c.version, _POLICY.c.body, func.min(_POLICY.c.published_at).label("at"))
+        .where(_POLICY.c.name == name)
+        .group_by(_POLICY.c.version, _POLICY.c.body)
+        .order_by(_POLICY.c.version.desc()),
+    )
+    return [Published(Policy(name, row["version"], row["body"]), row["at"]) for row in rows]

@@ -1,0 +1,148 @@
+"""`/v1/scores`: one customer's judgement, the watch list, the summary."""
+
+from collections import Counter
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Path, Query, Request
+from starlette.responses import Response
+
+from services.scoring import policies as rules
+from services.scoring import queries
+from services.scoring.api.answers import score_answer
+from services.scoring.api.examples import SCORE, SUMMARY, shown
+from services.scoring.api.model_answers import model_answer
+from services.scoring.api.models import in_force_at
+from services.scoring.api.reads import READS, database_of
+from services.scoring.policies import Band
+from shared.errors import BadRequest, FieldError, NotFound, Unprocessable
+from shared.http.answers import answer
+from shared.http.language import Lang
+from shared.http.paging import (
+    Page,
+    PageRequest,
+    decode_cursor,
+    encode_cursor,
+    page_answer,
+    parse_sort,
+)
+from shared.identity import find_customer
+from shared.words import Language, label
+
+router = APIRouter(prefix="/v1/scores", tags=["scores"], dependencies=READS)
+
+Customer = Annotated[
+    str,
+    Path(
+        description="UUID, customer number (C2026000123) or `type:value` of an identifier.",
+        examples=["member_no:1"],
+    ),
+]
+RfmClass = Annotated[str | None, Query(description="Only this RFM class.", examples=["at_risk"])]
+ChurnBand = Annotated[Band | None, Query(description="Only this band.", examples=["high"])]
+Sort = Annotated[
+    str,
+    Query(
+        description="`churn.probability`, `last_purchase_at` or `rfm.frequency`; `-` before it:"
+        " greatest first. Who never bought comes last either way.",
+    ),
+]
+
+
+@router.get("/summary", responses=shown(SUMMARY, "Customers by band and class; the model."))
+async def scores_summary(request: Request, language: Lang) -> Response:
+    """How many customers there are in each band and class, and how sure the model is."""
+    async with database_of(request).snapshot() as conn:
+        groups = await queries.count_groups(conn)
+        version, model, published_at = await in_force_at(conn)
+    bands: Counter[str | None] = Counter()
+    classes: Counter[str | None] = Counter()
+    for band, rfm_class, customers in groups:
+        bands[band] += customers
+        classes[rfm_class] += customers
+    return answer(
+        {
+            "total": bands.total(),
+            "never_bought": bands[None],
+            "by_band": _counts("band", "churn_band", rules.BANDS, bands, language),
+            "by_class": _counts("class", "rfm_class", rules.CLASSES, classes, language),
+            "unclassified": classes[None] - bands[None],
+            "model": model_answer(version, model, published_at, language),
+        }
+    )
+
+
+def _counts(
+    key: str,
+    kind: str,
+    codes: tuple[str, ...],
+    counts: Counter[str | None],
+    language: Language,
+) -> list[dict[str, Any]]:
+    return [
+        {key: code, "label": label(kind, code, language), "customers": counts[code]}
+        for code in codes
+    ]
+
+
+@router.get("/{customer}", responses=shown(SCORE, "The customer's scores."))
+async def read_score(request: Request, customer: Customer, language: Lang) -> Response:
+    """Churn risk and RFM of one customer, with reasons and evidence."""
+    async with database_of(request).read() as conn:
+        scored = await queries.find_score(conn, await find_customer(conn, customer))
+    if scored is None:
+        raise NotFound("customer_not_found")
+    return answer(score_answer(scored, language))
+
+
+@router.get(
+    "",
+    responses=shown(
+        {"items": [SCORE], "next_cursor": None, "total": 1}, "The list, greatest risk first."
+    ),
+)
+async def list_scores(
+    request: Request,
+    language: Lang,
+    page: Page,
+    churn_band: ChurnBand = None,
+    rfm_class: RfmClass = None,
+    sort: Sort = "-churn.probability",
+) -> Response:
+    """The watch list: customers by risk, or within one band or class."""
+    if rfm_class is not None and rfm_class not in rules.CLASSES:
+        raise _not_a_class()
+    filters = queries.Filters(churn_band=churn_band, rfm_class=rfm_class)
+    field, descending = parse_sort(sort, queries.SORTS)
+    async with database_of(request).read() as conn:
+        found = await queries.list_scores(
+            conn,
+            filters,
+            field,
+            descending=descending,
+            after=_after(page, sort, field),
+            limit=page.limit + 1,
+        )
+        total = await queries.count_scores(conn, filters) if page.count else None
+    shown_items = found[: page.limit]
+    next_cursor = None
+    if len(found) > page.limit:
+        last = shown_items[-1]
+        next_cursor = encode_cursor([sort, last.sorted_by, last.customer_id])
+    items = [score_answer(scored, language) for scored in shown_items]
+    return answer(page_answer(items, next_cursor, total))
+
+
+def _not_a_class() -> Unprocessable:
+    error = FieldError("?rfm_class", "not_allowed", {"allowed": ", ".join(rules.CLASSES)})
+    return Unprocessable("validation_failed", errors=[error])
+
+
+def _after(page: PageRequest, sort: str, field: str) -> tuple[Any, UUID] | None:
+    """Where the page begins; a cursor of another order is as bogus as one of another list."""
+    if page.cursor is None:
+        return None
+    of, value, customer_id = decode_cursor(page.cursor, queries.SORTS[field][1])
+    if of != sort:
+        raise BadRequest("invalid_cursor")
+    return value, customer_id

@@ -1,0 +1,1 @@
+"""Models of what customers will do: pure functions of sufficient statistics."""

@@ -1,0 +1,45 @@
+"""What the world is told: changes of class, never numbers."""
+
+import msgspec
+
+from services.scoring.projector.view import View
+from shared.language import ChurnBandChanged, RfmClassChanged
+from shared.projection import Announcement
+
+BAND_CHANGED = "score.churn_band_changed"
+CLASS_CHANGED = "score.rfm_class_changed"
+EMITS = frozenset({BAND_CHANGED, CLASS_CHANGED})
+
+
+class Told(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What was said last."""
+
+    band: str | None = None
+    rfm_class: str | None = None
+
+
+def announce(told: Told, view: View) -> list[Announcement]:
+    """The difference between what was said and what is so; nothing before the first event."""
+    said: list[Announcement] = []
+    if view.at is None:
+        return said
+    band = view.churn.band if view.churn else None
+    if band != told.band:
+        data = ChurnBandChanged(band=band, previous=told.band, model=view.model)
+        said.append(Announcement(BAND_CHANGED, data, view.at))
+    rfm_class = view.rfm.rfm_class if view.rfm else None
+    if rfm_class != told.rfm_class:
+        named = RfmClassChanged(rfm_class=rfm_class, previous=told.rfm_class, policy=view.policy)
+        said.append(Announcement(CLASS_CHANGED, named, view.at))
+    return said
+
+
+def tell(told: Told, announcement: Announcement) -> Told:
+    """What has been said after an announcement of our own."""
+    match announcement.data:
+        case ChurnBandChanged(band=band):
+            return Told(band=band, rfm_class=told.rfm_class)
+        case RfmClassChanged(rfm_class=rfm_class):
+            return Told(band=told.band, rfm_class=rfm_class)
+        case other:
+            raise TypeError(f"not said by scoring: {type(other).__name__}")

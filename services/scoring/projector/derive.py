@@ -1,0 +1,50 @@
+"""What the facts mean at the clock, and when time alone will change that."""
+
+from datetime import UTC, datetime, timedelta
+
+from services.scoring import policies as rules
+from services.scoring.projector.churn import History, Judge
+from services.scoring.projector.purchases import local_day, utc
+from services.scoring.projector.rfm import rfm
+from services.scoring.projector.state import State
+from services.scoring.projector.view import Totals, View
+from shared.projection import Policies
+
+
+def derive(state: State, clock: datetime | None, policies: Policies) -> View:
+    """The view at `clock` (UTC). None, or a clock behind the facts: the last event's time instead.
+
+    Ages are whole local days, by the customer's offset from UTC at their last purchase, so every
+    number holds from midnight to midnight, and the row is due at the next one.
+    """
+    heard = utc(state.heard) if state.heard is not None else None
+    model, policy = rules.label(policies, rules.CHURN), rules.label(policies, rules.RFM)
+    if heard is None or not state.newest:
+        return View(model=model, policy=policy, at=heard)
+    assert state.first_day is not None, "there is a purchase"
+    assert state.last_day is not None, "there is a purchase"
+    last_at, utcoffset = utc(state.newest[0][0]), state.newest[0][2]
+    now = heard if clock is None else max(clock, heard)
+    today = max(local_day(now, utcoffset), state.last_day)
+    scoring = rules.scoring(policies)
+    history = History(
+        x=state.days - 1, last=state.last_day - state.first_day, age=today - state.first_day
+    )
+    evidence = [event_id for _, event_id, _ in state.newest]
+    evidence += [event_id for _, event_id in state.complained]
+    return View(
+        model=model,
+        policy=policy,
+        at=max(heard, _midnight(today, utcoffset)),
+        churn=Judge(rules.churn_model(policies), scoring).churn(
+            history, evidence, state.open_complaints
+        ),
+        rfm=rfm(state, today - state.last_day, rules.rfm_cuts(policies), scoring),
+        totals=Totals(state.days, state.first_day, state.last_day, last_at, utcoffset),
+        due_at=_midnight(today + 1, utcoffset),
+    )
+
+
+def _midnight(day: int, utcoffset: int) -> datetime:
+    """The first moment of a local day, in UTC; a whole minute, since offsets are."""
+    return datetime.fromordinal(day).replace(tzinfo=UTC) - timedelta(minutes=utcoffset)

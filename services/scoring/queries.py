@@ -1,0 +1,190 @@
+"""What scoring answers from: reads only."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import Select, and_, bindparam, func, or_, select
+from sqlalchemy.sql.elements import ColumnElement
+
+from services.scoring.projector import View
+from services.scoring.tables import metadata, score
+from shared.database import Compiled, ReadConnection, Row, fetch
+from shared.projection import Policies, Policy
+
+_decode = msgspec.msgpack.Decoder(View).decode
+_POLICY = metadata.tables["policy"]
+
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
+_Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+
+SORTS: dict[str, tuple[ColumnElement[Any], Any]] = {
+    "churn.probability": (score.c.churn_probability, tuple[str, float | None, UUID]),
+    "last_purchase_at": (score.c.last_purchase_at, tuple[str, _Moment | None, UUID]),
+    "rfm.frequency": (score.c.orders, tuple[str, Count | None, UUID]),
+}
+"""Sort fields: column, and what a cursor holds (sort, last value, last id)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """One customer's view, and the value that the list is sorted by."""
+
+    customer_id: UUID
+    view: View
+    sorted_by: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """One version of a policy and when it was published."""
+
+    policy: Policy
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filters:
+    """Which customers a list is about; None: all."""
+
+    churn_band: str | None = None
+    rfm_class: str | None = None
+
+    def where(self) -> list[ColumnElement[bool]]:
+        """Conditions; absorbed customers never stand in a list of their own."""
+        conditions: list[ColumnElement[bool]] = [score.c.head == score.c.customer_id]
+        if self.churn_band is not None:
+            conditions.append(score.c.churn_band == self.churn_band)
+        if self.rfm_class is not None:
+            conditions.append(score.c.rfm_class == self.rfm_class)
+        return conditions
+
+
+_HEAD = score.alias("head")
+_FIND = Compiled(
+    select(_HEAD.c.customer_id, _HEAD.c.view)
+    .join(score, score.c.head == _HEAD.c.customer_id)
+    .where(score.c.customer_id == bindparam("wanted"))
+)
+
+
+async def find_score(conn: ReadConnection, customer_id: UUID) -> Scored | None:
+    """The customer's judgement; an absorbed one's is the survivor's."""
+    rows = await conn.fetch(_FIND.sql, *_FIND.arguments(wanted=customer_id))
+    return Scored(rows[0]["customer_id"], _view(rows[0]["view"])) if rows else None
+
+
+def _view(value: bytes) -> View:
+    return _decode(value) if value else View(model="churn@0", policy="rfm@0")
+
+
+async def list_scores(
+    conn: ReadConnection,
+    filters: Filters,
+    sort: str,
+    *,
+    descending: bool,
+    after: tuple[Any, UUID] | None,
+    limit: int,
+) -> list[Scored]:
+    """Up to `limit` customers after a (sort value, id); who never bought comes last either way.
+
+    Two statements, each of which an index answers in order: those with a value, then those without.
+    """
+    column = SORTS[sort][0]
+    found: list[Row] = []
+    if after is None or after[0] is not None:
+        found = await fetch(conn, _with_value(filters, column, descending, after).limit(limit))
+        after = None
+    if len(found) < limit:
+        rest = _without_value(filters, column, after[1] if after else None)
+        found += await fetch(conn, rest.limit(limit - len(found)))
+    return [Scored(row["customer_id"], _view(row["view"]), row["value"]) for row in found]
+
+
+def _page(filters: Filters, column: ColumnElement[Any]) -> Select[Any]:
+    chosen = select(score.c.customer_id, score.c.view, column.label("value"))
+    return chosen.where(*filters.where())
+
+
+def _with_value(
+    filters: Filters, column: ColumnElement[Any], descending: bool, after: tuple[Any, UUID] | None
+) -> Select[Any]:
+    order = column.desc().nulls_last() if descending else column.asc()
+    page = _page(filters, column).where(column.is_not(None)).order_by(order, score.c.customer_id)
+    if after is None:
+        return page
+    value, customer_id = after
+    beyond, within = (
+        (column < value, column <= value) if descending else (column > value, column >= value)
+    )
+    return page.where(and_(within, or_(beyond, score.c.customer_id > customer_id)))
+
+
+def _without_value(filters: Filters, column: ColumnElement[Any], after: UUID | None) -> Select[Any]:
+    page = _page(filters, column).where(column.is_(None)).order_by(score.c.customer_id)
+    return page if after is None else page.where(score.c.customer_id > after)
+
+
+async def count_scores(conn: ReadConnection, filters: Filters) -> int:
+    """How many customers a list holds in all."""
+    rows = await fetch(conn, select(func.count()).select_from(score).where(*filters.where()))
+    return int(rows[0][0])
+
+
+async def count_groups(conn: ReadConnection) -> Sequence[tuple[str | None, str | None, int]]:
+    """(band, class, customers), None where there is no band or class."""
+    rows = await fetch(
+        conn,
+        select(score.c.churn_band, score.c.rfm_class, func.count())
+        .where(*Filters().where())
+        .group_by(score.c.churn_band, score.c.rfm_class),
+    )
+    return [(row[0], row[1], row[2]) for row in rows]
+
+
+async def policies_in_force(conn: ReadConnection) -> Policies:
+    """The newest version of each policy."""
+    rows = await fetch(
+        conn,
+        select(_POLICY.c.name, _POLICY.c.version, _POLICY.c.body)
+        .distinct(_POLICY.c.name)
+        .order_by(_POLICY.c.name, _POLICY.c.version.desc()),
+    )
+    return {row["name"]: Policy(row["name"], row["version"], row["body"]) for row in rows}
+
+
+async def list_versions(
+    conn: ReadConnection, name: str, *, below: int | None, limit: int
+) -> list[Published]:
+    """Published versions of a policy, newest first; with `below`, only older ones than that."""
+    found = (
+        select(_POLICY.c.version, _POLICY.c.body, _POLICY.c.published_at)
+        .distinct(_POLICY.c.version)
+        .where(_POLICY.c.name == name)
+        .order_by(_POLICY.c.version.desc(), _POLICY.c.published_at)
+        .limit(limit)
+    )
+    if below is not None:
+        found = found.where(_POLICY.c.version < below)
+    rows = await fetch(conn, found)
+    return [
+        Published(Policy(name, row["version"], row["body"]), row["published_at"]) for row in rows
+    ]
+
+
+async def find_version(conn: ReadConnection, name: str, version: int) -> Published | None:
+    """One version of a policy."""
+    rows = await fetch(
+        conn,
+        select(_POLICY.c.body, _POLICY.c.published_at)
+        .where(_POLICY.c.name == name, _POLICY.c.version == version)
+        .order_by(_POLICY.c.published_at)
+        .limit(1),
+    )
+    if not rows:
+        return None
+    return Published(Policy(name, version, rows[0]["body"]), rows[0]["published_at"])

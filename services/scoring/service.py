@@ -1,0 +1,7 @@
+"""Scoring as the kernel sees it."""
+
+from services.scoring.projection import SCORES
+from services.scoring.tables import metadata
+from shared.service import Service
+
+SERVICE = Service(name="scoring", metadata=metadata, projections=(SCORES,))

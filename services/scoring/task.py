@@ -1,0 +1,86 @@
+"""The periodic fit: reads every customer's totals, answers the policies that have changed."""
+
+import asyncio
+from datetime import datetime
+from typing import Any
+
+import msgspec
+import numpy as np
+from sqlalchemy import select
+
+from services.scoring import policies as rules
+from services.scoring.fitting import (
+    ENOUGH,
+    Integers,
+    Population,
+    fit_churn,
+    fit_rfm,
+    is_same_cuts,
+    is_same_model,
+)
+from services.scoring.projector.purchases import microseconds
+from services.scoring.queries import policies_in_force
+from services.scoring.tables import score
+from shared.database import ReadConnection, fetch
+from shared.language import PolicyPublished
+from shared.projection import Policies
+
+_TOTALS = select(
+    score.c.purchase_days,
+    score.c.first_day,
+    score.c.last_day,
+    score.c.utcoffset,
+    score.c.last_purchase_at,
+    score.c.orders,
+    score.c.monetary,
+    score.c.currency,
+).where(score.c.purchase_days > 0)
+
+
+async def fit(conn: ReadConnection, clock: datetime) -> list[PolicyPublished]:
+    """New versions of `churn` and `rfm`; none where nothing changed or there are too few customers.
+
+    Call it when the log is caught up, so that the newest versions are in the table of policies.
+    """
+    population = await _population(conn)
+    if len(population) < ENOUGH:
+        return []
+    in_force = await policies_in_force(conn)
+    churn, cuts = await asyncio.to_thread(_fit, population, clock)
+    published: list[PolicyPublished] = []
+    if rules.CHURN not in in_force or not is_same_model(rules.churn_model(in_force), churn):
+        published.append(_next(in_force, rules.CHURN, churn))
+    known = rules.rfm_cuts(in_force)
+    if known is None or not is_same_cuts(known, cuts):
+        published.append(_next(in_force, rules.RFM, cuts))
+    return published
+
+
+def _fit(population: Population, clock: datetime) -> tuple[rules.ChurnModel, rules.RfmCuts]:
+    return fit_churn(population, clock), fit_rfm(population, clock)
+
+
+def _next(in_force: Policies, name: str, body: msgspec.Struct) -> PolicyPublished:
+    known = in_force.get(name)
+    version = known.version + 1 if known else 1
+    return PolicyPublished(name=name, version=version, body=msgspec.to_builtins(body))
+
+
+async def _population(conn: ReadConnection) -> Population:
+    rows = await fetch(conn, _TOTALS)
+    columns: list[Any] = list(zip(*rows, strict=True)) if rows else [()] * 8
+    days, first_day, last_day, utcoffset, last_at, orders, monetary, currency = columns
+    return Population(
+        days=_integers(days),
+        first_day=_integers(first_day),
+        last_day=_integers(last_day),
+        utcoffset=_integers(utcoffset),
+        last_at=_integers([microseconds(at) for at in last_at]),
+        orders=_integers(orders),
+        monetary=_integers(monetary),
+        currency=currency,
+    )
+
+
+def _integers(values: Any) -> Integers:
+    return np.array(values, dtype=np.int64)

@@ -1,0 +1,135 @@
+"""The two layers around every route, as plain ASGI.
+
+`Edge` (outermost) names the request, counts it, times it and writes one line about it: the route's
+template, never the path, which may name a customer. `Guard` (innermost, so its answers pass
+through CORS) turns whatever nobody caught into a problem document.
+"""
+
+import time
+from collections.abc import Callable
+from uuid import UUID, uuid4
+
+import structlog
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from shared import metrics
+from shared.errors import BadRequest, InternalError, NotFound, Problem
+from shared.http.problems import problem_of, respond
+from shared.logging import get_logger, reason
+
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_QUIET = frozenset({"/healthz", "/readyz", "/metrics"})
+_SERVER_ERROR = 500
+
+log = get_logger(__name__)
+
+
+def _request_id(scope: Scope) -> str:
+    """The caller's X-Request-Id where it is a UUID; anything else might say something."""
+    given = Headers(scope=scope).get("x-request-id", "")
+    try:
+        return str(UUID(given))
+    except ValueError:
+        return str(uuid4())
+
+
+class Edge:
+    """`template` gives the route's template once the request has been routed."""
+
+    def __init__(self, app: ASGIApp, *, service: str, template: Callable[[Scope], str]) -> None:
+        self._app = app
+        self._service = service
+        self._template = template
+        self._in_flight = metrics.http_in_flight.labels(service)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = _request_id(scope)
+        scope.setdefault("state", {})["request_id"] = request_id
+        status = _SERVER_ERROR
+
+        async def sender(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                named = (b"x-request-id", request_id.encode())
+                own = scope["state"].get("answer_headers", ())
+                message["headers"] = [*message.get("headers", ()), named, *own]
+            await send(message)
+
+        begun = time.perf_counter()
+        self._in_flight.inc()
+        try:
+            with structlog.contextvars.bound_contextvars(request_id=request_id):
+                await self._app(scope, receive, sender)
+        finally:
+            self._in_flight.dec()
+            self._record(scope, status, time.perf_counter() - begun, request_id)
+
+    def _record(self, scope: Scope, status: int, seconds: float, request_id: str) -> None:
+        method = scope["method"] if scope["method"] in _METHODS else "other"
+        route = self._template(scope)
+        metrics.http_requests.labels(self._service, method, route, status).inc()
+        metrics.http_seconds.labels(self._service, method, route).observe(seconds)
+        if route in _QUIET:
+            return
+        caller = scope["state"].get("caller")
+        log.info(
+            "request",
+            method=method,
+            route=route,
+            status=status,
+            ms=round(seconds * 1000, 2),
+            request_id=request_id,
+            key=str(caller.id) if caller is not None else None,
+        )
+
+
+def _refuse_nul(scope: Scope) -> Problem | None:
+    """PostgreSQL's text has no NUL, and no address of ours contains one."""
+    if "\0" in scope["path"]:
+        return NotFound()
+    if b"%00" in scope.get("query_string", b""):
+        return BadRequest("invalid_text", "The query contains the character U+0000.")
+    return None
+
+
+def _report(exc: Exception, problem: Problem) -> None:
+    if problem.code == "unavailable":
+        log.warning("unavailable", error=reason(exc))
+    elif isinstance(problem, InternalError) or problem.code == "invalid_value":
+        log.error("failed", exc_info=exc)
+
+
+class Guard:
+    """Nothing that a route raises reaches the server, or the caller, as it is."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        refusal = _refuse_nul(scope)
+        if refusal is not None:
+            await respond(refusal, scope)(scope, receive, send)
+            return
+        started = False
+
+        async def sender(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, sender)
+        except Exception as exc:
+            problem = problem_of(exc)
+            _report(exc, problem)
+            if started:
+                raise  # half an answer is out: the server cuts the connection
+            await respond(problem, scope)(scope, receive, send)

@@ -1,0 +1,103 @@
+"""Lists: `?limit=`, `?cursor=`, `?count=`, `?sort=`, `?from=`, `?to=`, the shape of the answer."""
+
+import base64
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any, TypeVar
+
+import msgspec
+import orjson
+from fastapi import Depends, Query
+from pydantic import AwareDatetime
+
+from shared.errors import BadRequest, FieldError, Unprocessable
+
+T = TypeVar("T")
+
+MOST = 500
+_LONGEST = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class PageRequest:
+    """Which part of a list is asked for. `cursor` is opaque until `decode_cursor`."""
+
+    limit: int
+    cursor: str | None
+    count: bool
+
+
+async def page_request(
+    limit: Annotated[int, Query(ge=1, le=MOST, description="Items of one page.")] = 50,
+    cursor: Annotated[
+        str | None, Query(max_length=_LONGEST, description="`next_cursor` of the page before.")
+    ] = None,
+    count: Annotated[bool, Query(description="Also answer `total`.")] = False,
+) -> PageRequest:
+    """The page, as a dependency."""
+    return PageRequest(limit, cursor, count)
+
+
+Page = Annotated[PageRequest, Depends(page_request)]
+
+
+def encode_cursor(values: Sequence[Any]) -> str:
+    """Opaque text for the sort values of a page's last item: times, UUIDs, numbers, texts, null."""
+    return base64.urlsafe_b64encode(orjson.dumps(list(values))).rstrip(b"=").decode()
+
+
+def decode_cursor(cursor: str, shape: type[T] = list) -> T:  # type: ignore[assignment]
+    """What `encode_cursor` was given. Raises BadRequest("invalid_cursor").
+
+    `shape` says what a query can be run with, such as `tuple[datetime, UUID]`: a cursor is the
+    caller's text, and one of other types is as bogus as one that is no cursor at all.
+    """
+    try:
+        raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+        if b"\\u0000" in raw:
+            raise BadRequest("invalid_cursor")
+        return msgspec.json.decode(raw, type=shape)
+    except (ValueError, RecursionError):
+        raise BadRequest("invalid_cursor") from None
+
+
+def page_answer(
+    items: Sequence[Any], next_cursor: str | None, total: int | None = None
+) -> dict[str, Any]:
+    """The shape of every list; `total` only where it was asked for."""
+    page: dict[str, Any] = {"items": items, "next_cursor": next_cursor}
+    if total is not None:
+        page["total"] = total
+    return page
+
+
+def parse_sort(value: str, allowed: Collection[str]) -> tuple[str, bool]:
+    """`field` or `-field` as (field, descending). Raises Unprocessable naming what is possible."""
+    name = value.removeprefix("-")
+    if name not in allowed:
+        params = {"allowed": ", ".join(sorted(allowed))}
+        error = FieldError("?sort", "not_allowed", params)
+        raise Unprocessable("validation_failed", errors=[error])
+    return name, name != value
+
+
+@dataclass(frozen=True, slots=True)
+class TimeRange:
+    """`start` <= time < `end`, both with a UTC offset; None: open."""
+
+    start: datetime | None
+    end: datetime | None
+
+
+async def time_range(
+    start: Annotated[
+        AwareDatetime | None, Query(alias="from", description="Not before this time.")
+    ] = None,
+    end: Annotated[AwareDatetime | None, Query(alias="to", description="Before this time.")] = None,
+) -> TimeRange:
+    """The range, as a dependency."""
+    return TimeRange(start, end)
+
+
+Between = Annotated[TimeRange, Depends(time_range)]

@@ -1,0 +1,93 @@
+"""The log is the truth: two topics, each a fixed number of partitions, each partition an order.
+
+`inbound` is the public door: untrusted, not yet resolved to a customer, kept for seven days. `customers` is the
+canonical stream: valid, resolved, keyed by customer, kept for ever. Two adapters keep the same contract: Apache
+Kafka for real work, PostgreSQL for one machine.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, Protocol
+
+Topic = Literal["inbound", "customers"]
+
+MAX_RECORD_BYTES = 256 * 1024
+"""What may be appended at the most; far below any broker's limit, so that a relay never meets a refusal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What is to be appended. `origin` and `sequence` number the events of one service in one partition;
+    `signature` proves that our own ingest has validated the value."""
+
+    key: str
+    value: bytes
+    origin: str | None = None
+    sequence: int | None = None
+    signature: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What was appended. `offset` counts from 0; `recorded_at` is the log's own time (UTC)."""
+
+    partition: int
+    offset: int
+    recorded_at: datetime
+    key: str
+    value: bytes
+    origin: str | None
+    sequence: int | None
+    signature: bytes | None
+    content_type: str | None = None
+
+
+class Log(Protocol):
+    """Raises `Pause` (or what `errors.is_pause` knows) where the log is away; after a failed append the
+    outcome is unknown, and the caller starts again from what it knows to be acknowledged."""
+
+    async def append(self, topic: Topic, entries: Sequence[tuple[int, Entry]]) -> None:
+        """Append (partition, entry) pairs, those of a partition in their order; return when the log has
+        acknowledged all of them."""
+
+    async def read(
+        self, topic: Topic, partition: int, offset: int, *, events: int, size: int, wait: float
+    ) -> list[Record]:
+        """At most `events` records and about `size` bytes from `offset` on; an empty list after `wait` seconds."""
+
+    async def ends(self, topic: Topic) -> dict[int, int]:
+        """The offset that the next record of each partition will have."""
+
+    async def check(self) -> None:
+        """Refuse a log that is not as it must be: `Misconfigured`."""
+
+    async def close(self) -> None: ...
+
+
+class Misconfigured(Exception):  # noqa: N818 - it names what is wrong
+    """The log is not as it must be: a wrong number of partitions, a retention that would forget the truth."""
+
+
+def topic_name(namespace: str, topic: Topic) -> str:
+    """`customers`, or `acme.customers` where a namespace is set."""
+    return f"{namespace}.{topic}" if namespace else topic
+
+
+def open_log(url: str, *, namespace: str, partitions: int, replication: int, client: str) -> Log:
+    """The adapter that the address names."""
+    if url.startswith("kafka://"):
+        from shared.log.kafka import KafkaLog
+
+        return KafkaLog(
+            url.removeprefix("kafka://"),
+            namespace=namespace,
+            partitions=partitions,
+            replication=replication,
+            client=client,
+        )
+    if url.startswith(("postgresql://", "postgres://")):
+        from shared.log.postgres import PostgresLog
+
+        return PostgresLog(url, partitions=partitions, client=client)
+    raise Misconfigured("EVENT_LOG_URL must start with kafka:// or postgresql://")

@@ -1,0 +1,54 @@
+"""Many small appends as few large ones: what arrives while one is under way goes together into the next."""
+
+import asyncio
+from collections.abc import Sequence
+
+from shared.log import Entry, Log, Topic
+
+MOST_BYTES = 8 << 20
+
+
+class Batching:
+    """Appends to one topic; each caller waits for the acknowledgement of its own entries."""
+
+    def __init__(self, log: Log, topic: Topic) -> None:
+        self._log = log
+        self._topic: Topic = topic
+        self._waiting: list[tuple[Sequence[tuple[int, Entry]], asyncio.Future[None]]] = []
+        self._task: asyncio.Task[None] | None = None
+
+    async def append(self, entries: Sequence[tuple[int, Entry]]) -> None:
+        """Return when the log has acknowledged the entries. Raises what the log raises: then the outcome is
+        unknown, and sending the same again is harmless."""
+        if not entries:
+            return
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((entries, done))
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._flush())
+        await done
+
+    async def _flush(self) -> None:
+        while self._waiting:
+            group = self._take()
+            try:
+                await self._log.append(
+                    self._topic, [entry for entries, _ in group for entry in entries]
+                )
+            except BaseException as error:  # noqa: BLE001 - each caller is told
+                for _, done in group:
+                    if not done.done():
+                        done.set_exception(error)
+            else:
+                for _, done in group:
+                    if not done.done():
+                        done.set_result(None)
+
+    def _take(self) -> list[tuple[Sequence[tuple[int, Entry]], asyncio.Future[None]]]:
+        size = 0
+        for count, (entries, _) in enumerate(self._waiting, start=1):
+            size += sum(len(entry.value) for _, entry in entries)
+            if size >= MOST_BYTES:
+                break
+        group, self._waiting = self._waiting[:count], self._waiting[count:]
+        return group

@@ -1,0 +1,343 @@
+"""The log in Apache Kafka, through aiokafka: no transactions and no consumer groups.
+
+An idempotent batch that expires has already advanced the producer's sequence number, so that the next one leaves
+a hole or is refused for ever: hence one batch in flight per partition, and a new producer after any error. A sent
+batch is otherwise retried without end: hence a limit of our own, after which the outcome is unknown. Whoever
+appends starts again from what was acknowledged, and readers drop what they have seen.
+"""
+
+import asyncio
+import contextlib
+from collections import defaultdict
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime
+from typing import Any, get_args
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import (
+    CorruptRecordException,
+    KafkaError,
+    NoOffsetForPartitionError,
+    OffsetOutOfRangeError,
+    RecordTooLargeError,
+    TopicAlreadyExistsError,
+    for_code,
+)
+
+from shared.errors import Gap, Pause
+from shared.log import Entry, Misconfigured, Record, Topic, topic_name
+
+BATCH_BYTES = 900_000
+APPEND_SECONDS = 15.0
+READ_SECONDS = 20.0
+FETCH_BYTES = 2 << 20
+START_SECONDS = 10.0
+DAY_MS = 24 * 3600 * 1000
+_LOST = (
+    OffsetOutOfRangeError,
+    NoOffsetForPartitionError,
+    RecordTooLargeError,
+    CorruptRecordException,
+)
+
+TOPICS: dict[Topic, dict[str, str]] = {
+    "inbound": {"retention.ms": str(7 * DAY_MS)},
+    "customers": {"retention.ms": "-1"},
+}
+COMMON = {
+    "cleanup.policy": "delete",
+    "retention.bytes": "-1",
+    "message.timestamp.type": "LogAppendTime",
+    "unclean.leader.election.enable": "false",
+}
+
+
+class KafkaLog:
+    """See `shared.log.Log`."""
+
+    def __init__(
+        self, servers: str, *, namespace: str, partitions: int, replication: int, client: str
+    ) -> None:
+        self._servers = servers
+        self._names: dict[Topic, str] = {
+            topic: topic_name(namespace, topic) for topic in get_args(Topic)
+        }
+        self._partitions = partitions
+        self._replication = replication
+        self._client = client
+        self._producer: AIOKafkaProducer | None = None
+        self._starting = asyncio.Lock()
+        self._appending: defaultdict[tuple[Topic, int], asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._readers: dict[tuple[Topic, int], _Reader] = {}
+        self._ends: _Reader | None = None
+
+    async def append(self, topic: Topic, entries: Sequence[tuple[int, Entry]]) -> None:
+        parts: defaultdict[int, list[Entry]] = defaultdict(list)
+        for partition, entry in entries:
+            parts[partition].append(entry)
+        producer = await self._started()
+        sends = [
+            self._append(producer, topic, partition, part) for partition, part in parts.items()
+        ]
+        try:
+            async with asyncio.timeout(APPEND_SECONDS):
+                for outcome in await asyncio.gather(*sends, return_exceptions=True):
+                    if isinstance(outcome, BaseException):
+                        raise outcome
+        except (KafkaError, TimeoutError, OSError) as error:
+            await self._discard(producer)
+            raise Pause("log_append") from error
+
+    async def _append(
+        self, producer: AIOKafkaProducer, topic: Topic, partition: int, entries: Sequence[Entry]
+    ) -> None:
+        async with self._appending[topic, partition]:
+            start = 0
+            while start < len(entries):
+                batch = producer.create_batch()
+                count = _fill(batch, entries, start)
+                future = await producer.send_batch(batch, self._names[topic], partition=partition)
+                await future
+                start += count
+
+    async def _started(self) -> AIOKafkaProducer:
+        async with self._starting:
+            if self._producer is None:
+                producer = AIOKafkaProducer(
+                    bootstrap_servers=self._servers,
+                    client_id=self._client,
+                    acks="all",
+                    enable_idempotence=True,
+                    compression_type="lz4",
+                    max_batch_size=BATCH_BYTES,
+                    max_request_size=2 * BATCH_BYTES,
+                    request_timeout_ms=10_000,
+                )
+                await _start(producer)
+                self._producer = producer
+            return self._producer
+
+    async def _discard(self, producer: AIOKafkaProducer) -> None:
+        if self._producer is producer:
+            self._producer = None
+        with contextlib.suppress(Exception):
+            async with asyncio.timeout(2):
+                await producer.stop()
+
+    async def read(
+        self, topic: Topic, partition: int, offset: int, *, events: int, size: int, wait: float
+    ) -> list[Record]:
+        reader = self._readers.get((topic, partition))
+        if reader is None:
+            reader = _Reader(self._servers, self._names[topic], partition, self._client)
+            self._readers[topic, partition] = reader
+        return await reader.read(offset, events=events, size=size, wait=wait)
+
+    async def ends(self, topic: Topic) -> dict[int, int]:
+        if self._ends is None:
+            self._ends = _Reader(self._servers, self._names[topic], 0, self._client)
+        return await self._ends.ends(self._names[topic], self._partitions)
+
+    async def check(self) -> None:
+        """Create what is missing; refuse what is wrong. A topic that a client's question had created would
+        forget after seven days, and a wrong number of partitions would split customers in two."""
+        async with self._admin() as admin:
+            names = await admin.list_topics()
+            for topic, own in TOPICS.items():
+                if self._names[topic] not in names:
+                    await self._create(admin, topic, own)
+            for topic, own in TOPICS.items():
+                await self._verify(admin, topic, COMMON | own)
+
+    @contextlib.asynccontextmanager
+    async def _admin(self) -> AsyncIterator[AIOKafkaAdminClient]:
+        admin = AIOKafkaAdminClient(bootstrap_servers=self._servers, client_id=self._client)
+        try:
+            async with asyncio.timeout(START_SECONDS):
+                await admin.start()
+            yield admin
+        except (KafkaError, TimeoutError, OSError) as error:
+            raise Pause("log") from error
+        finally:
+            with contextlib.suppress(Exception):
+                await admin.close()
+
+    async def _create(self, admin: AIOKafkaAdminClient, topic: Topic, own: dict[str, str]) -> None:
+        made = NewTopic(
+            self._names[topic], self._partitions, self._replication, topic_configs=COMMON | own
+        )
+        answer = await admin.create_topics([made])
+        for error in answer.topic_errors:
+            kind = for_code(error[1])
+            if error[1] and kind is not TopicAlreadyExistsError:
+                raise Misconfigured(f"topic {error[0]} cannot be made: {kind.__name__}")
+
+    async def _verify(
+        self, admin: AIOKafkaAdminClient, topic: Topic, wanted: dict[str, str]
+    ) -> None:
+        name = self._names[topic]
+        described = (await admin.describe_topics([name]))[0]
+        partitions = described["partitions"]
+        if len(partitions) != self._partitions:
+            raise Misconfigured(
+                f"topic {name} has {len(partitions)} partitions, not {self._partitions}"
+            )
+        for partition in partitions:
+            if len(partition["replicas"]) < self._replication:
+                raise Misconfigured(f"topic {name} has fewer than {self._replication} replicas")
+        resource = ConfigResource(ConfigResourceType.TOPIC, name)
+        answer = await admin.describe_configs([resource])
+        found = {entry[0]: entry[1] for entry in answer[0].resources[0][4]}
+        for key, value in wanted.items():
+            if found.get(key) != value:
+                raise Misconfigured(f"topic {name} has {key}={found.get(key)}, it must be {value}")
+
+    async def close(self) -> None:
+        readers = [*self._readers.values(), *([self._ends] if self._ends else [])]
+        await asyncio.gather(*(reader.close() for reader in readers), return_exceptions=True)
+        if self._producer is not None:
+            await self._discard(self._producer)
+
+
+async def _start(client: AIOKafkaProducer | AIOKafkaConsumer) -> None:
+    try:
+        async with asyncio.timeout(START_SECONDS):
+            await client.start()
+    except (KafkaError, TimeoutError, OSError) as error:
+        with contextlib.suppress(Exception):
+            await client.stop()
+        raise Pause("log") from error
+
+
+def _fill(batch: Any, entries: Sequence[Entry], start: int) -> int:
+    """Put entries into the batch until it is full; answer how many went in."""
+    count = 0
+    for entry in entries[start:]:
+        headers = [("content-type", b"application/cloudevents+json; charset=UTF-8")]
+        if entry.origin is not None:
+            headers += [
+                ("origin", entry.origin.encode()),
+                ("sequence", str(entry.sequence).encode()),
+            ]
+        if entry.signature is not None:
+            headers.append(("signature", entry.signature))
+        if (
+            batch.append(key=entry.key.encode(), value=entry.value, timestamp=None, headers=headers)
+            is None
+        ):
+            break
+        count += 1
+    if not count:
+        raise ValueError("an event is larger than a batch may be")
+    return count
+
+
+class _Reader:
+    """One partition's consumer. It seeks when it is asked for another offset than the one it stands at."""
+
+    def __init__(self, servers: str, name: str, partition: int, client: str) -> None:
+        self._servers = servers
+        self._partition = TopicPartition(name, partition)
+        self._client = client
+        self._consumer: AIOKafkaConsumer | None = None
+        self._at = -1
+        self._lock = asyncio.Lock()
+
+    async def read(self, offset: int, *, events: int, size: int, wait: float) -> list[Record]:
+        async with self._lock:
+            try:
+                consumer = await self._started()
+                if self._at != offset:
+                    consumer.seek(self._partition, offset)
+                    self._at = offset
+                return await self._fetch(consumer, events, size, wait)
+            except _LOST as error:
+                await self._stop()
+                raise Gap(f"{self._partition} cannot be read from {offset}: {error!r}") from error
+            except (KafkaError, TimeoutError, OSError) as error:
+                await self._stop()
+                raise Pause("log") from error
+            except BaseException:
+                self._at = -1
+                raise
+
+    async def _fetch(
+        self, consumer: AIOKafkaConsumer, events: int, size: int, wait: float
+    ) -> list[Record]:
+        """Gather what has been fetched already, up to the bounds; wait only for the first record."""
+        records: list[Record] = []
+        total = 0
+        timeout = int(wait * 1000)
+        while len(records) < events and total < size:
+            async with asyncio.timeout(READ_SECONDS + wait):
+                answer = await consumer.getmany(
+                    self._partition, timeout_ms=timeout, max_records=min(500, events - len(records))
+                )
+            found = answer.get(self._partition, [])
+            if not found:
+                break
+            for message in found:
+                records.append(_record(message))
+                total += len(message.value or b"")
+            self._at = found[-1].offset + 1
+            timeout = 5
+        return records
+
+    async def _started(self) -> AIOKafkaConsumer:
+        if self._consumer is None:
+            consumer = AIOKafkaConsumer(
+                bootstrap_servers=self._servers,
+                client_id=self._client,
+                group_id=None,
+                enable_auto_commit=False,
+                auto_offset_reset="none",
+                max_partition_fetch_bytes=FETCH_BYTES,
+                request_timeout_ms=15_000,
+            )
+            await _start(consumer)
+            consumer.assign([self._partition])
+            self._consumer = consumer
+            self._at = -1
+        return self._consumer
+
+    async def ends(self, name: str, partitions: int) -> dict[int, int]:
+        async with self._lock:
+            try:
+                consumer = await self._started()
+                async with asyncio.timeout(READ_SECONDS):
+                    found = await consumer.end_offsets(
+                        [TopicPartition(name, n) for n in range(partitions)]
+                    )
+            except (KafkaError, TimeoutError, OSError) as error:
+                await self._stop()
+                raise Pause("log") from error
+            return {partition.partition: end for partition, end in found.items()}
+
+    async def _stop(self) -> None:
+        consumer, self._consumer = self._consumer, None
+        self._at = -1
+        if consumer is not None:
+            with contextlib.suppress(Exception):
+                async with asyncio.timeout(2):
+                    await consumer.stop()
+
+    close = _stop
+
+
+def _record(message: Any) -> Record:
+    headers = {name: value for name, value in message.headers or ()}
+    origin, sequence = headers.get("origin"), headers.get("sequence")
+    content_type = headers.get("content-type")
+    return Record(
+        partition=message.partition,
+        offset=message.offset,
+        recorded_at=datetime.fromtimestamp(message.timestamp / 1000, UTC),
+        key=(message.key or b"").decode(errors="replace"),
+        value=message.value or b"",
+        origin=origin.decode() if origin else None,
+        sequence=int(sequence) if sequence and sequence.isdigit() else None,
+        signature=headers.get("signature"),
+        content_type=content_type.decode(errors="replace") if content_type else None,
+    )

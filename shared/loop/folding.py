@@ -1,0 +1,358 @@
+"""One batch of one partition of `customers`, in one transaction.
+
+Skip what was seen; make and lock the rows; fold; derive; write back; park what cannot be applied; move the
+checkpoint by compare-and-set; append the announcements. All of it commits, or nothing.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from shared import codec, metrics
+from shared.codec import Event
+from shared.database import Connection
+from shared.errors import Gap, Poison
+from shared.identity import remember
+from shared.ids import new_id
+from shared.language import (
+    ClockTicked,
+    CustomerNumbered,
+    HistoryClosed,
+    IdentifiersAdded,
+    PolicyPublished,
+)
+from shared.log import Entry, Record
+from shared.loop.lease import Lease, Leases
+from shared.loop.rows import ALWAYS, Held, Rows
+from shared.policies import load_policies, store_policy
+from shared.projection import Announcement, Policy
+from shared.quarantine import Parked, park
+from shared.replaying import try_again
+from shared.service import Service
+from shared.outbox import OUTBOX
+from shared.tables import ORIGINS
+
+DUE_CHUNK = 500
+
+
+@dataclass(slots=True)
+class Batch:
+    """What is to be done with the records of one batch."""
+
+    after: Lease
+    events: list[tuple[Event, bytes]] = field(default_factory=list)
+    parked: list[Parked] = field(default_factory=list)
+    repeated: int = 0
+
+
+class Folding:
+    """Folds one partition for one service; made anew with every lease."""
+
+    def __init__(self, service: Service, leases: Leases, rows: Sequence[Rows]) -> None:
+        self._service = service
+        self._leases = leases
+        self._database = leases.database
+        self._rows = rows
+        self._closed: set[str] = set()
+        self._policies: dict[str, Policy] = {}
+        self.due = True
+        """Whether rows may be due: the clock moved, a policy came, a chunk was full."""
+
+    async def load(self, lease: Lease) -> None:
+        """Read what a partition knows besides its rows."""
+        async with self._database.connection() as conn:
+            rows = await conn.fetch(
+                "SELECT history FROM history WHERE partition = $1", lease.partition
+            )
+            self._closed = {row["history"] for row in rows}
+            self._policies = await load_policies(conn, lease.partition)
+        self.due = True
+
+    async def apply(self, lease: Lease, records: Sequence[Record]) -> Lease:
+        """Fold the records; answer the lease as it is after the commit."""
+        batch = self.sort(lease, records)
+        policies = dict(self._policies)
+        for event, _ in batch.events:
+            if isinstance(event.data, PolicyPublished):
+                _take_policy(policies, event.data)
+        async with self._database.transaction() as conn:
+            written = await self._write(conn, batch, policies)
+            await self._leases.advance(conn, lease, batch.after)
+            await OUTBOX.append(conn, written, records[-1].recorded_at)
+        self._remember(batch, policies)
+        self._count(batch)
+        return batch.after
+
+    def sort(self, lease: Lease, records: Sequence[Record]) -> Batch:
+        """Decide from numbers alone what is folded: the next is, a repeat is skipped, a hole is a `Gap`."""
+        seen = list(lease.seen)
+        last, clock = lease.last_event, lease.clock
+        batch = Batch(after=lease)
+        for record in records:
+            if record.origin not in ORIGINS or record.sequence is None:
+                batch.parked.append(Parked(record, "no_origin", "decode"))
+                continue
+            index = ORIGINS.index(record.origin)
+            if record.sequence <= seen[index]:
+                batch.repeated += 1
+                continue
+            if record.sequence > seen[index] + 1:
+                raise Gap(
+                    f"partition {record.partition}: {record.origin} goes from {seen[index]} to"
+                    f" {record.sequence} at offset {record.offset}"
+                )
+            seen[index] = record.sequence
+            event = self._decode(record, batch)
+            if event is not None:
+                last = event.id
+                if isinstance(event.data, ClockTicked):
+                    clock = max(clock, event.data.at) if clock else event.data.at
+        offset = records[-1].offset + 1
+        batch.after = replace(
+            lease, next_offset=offset, last_event=last, seen=tuple(seen), clock=clock
+        )
+        return batch
+
+    def _decode(self, record: Record, batch: Batch) -> Event | None:
+        try:
+            event = decode(record)
+        except Poison as poison:
+            batch.parked.append(Parked.of(record, poison, "decode"))
+            return None
+        batch.events.append((event, record.value))
+        return event
+
+    async def park(self, lease: Lease, record: Record, error: BaseException) -> Lease:
+        """Put aside the one event that cannot be applied, and go past it."""
+        batch = self.sort(lease, [record])
+        async with self._database.transaction() as conn:
+            await park(conn, self._service.name, "customers", [Parked.of(record, error, "fold")])
+            await self._leases.advance(conn, lease, batch.after)
+        return batch.after
+
+    async def _write(
+        self, conn: Connection, batch: Batch, policies: dict[str, Policy]
+    ) -> list[tuple[int, Entry]]:
+        partition = batch.after.partition
+        appended: list[tuple[int, Entry]] = []
+        await _remember_identities(conn, (event for event, _ in batch.events))
+        for rows in self._rows:
+            appended += await self._fold(conn, rows, batch, policies)
+        for journal in self._service.journals:
+            made = [journal.row(event, value) for event, value in batch.events]
+            kept = [row for row in made if row is not None]
+            if kept:
+                await conn.copy_records_to_table(
+                    journal.table.name, records=kept, columns=journal.columns
+                )
+        for event, _ in batch.events:
+            await self._system(conn, partition, event)
+        if batch.parked:
+            await park(conn, self._service.name, "customers", batch.parked)
+        return appended
+
+    async def _system(self, conn: Connection, partition: int, event: Event) -> None:
+        """Events of the stream itself: they change what every row of the partition means."""
+        match event.data:
+            case HistoryClosed(history=history):
+                await conn.execute(
+                    "INSERT INTO history VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+                    partition,
+                    history,
+                    event.time,
+                )
+                for rows in self._rows:
+                    await rows.forget_history(conn, partition, history)
+            case PolicyPublished():
+                await store_policy(conn, partition, event.data, event.time)
+                for rows in self._rows:
+                    await rows.mark_all_due(conn, partition)
+            case _:
+                pass
+
+    async def _fold(
+        self, conn: Connection, rows: Rows, batch: Batch, policies: dict[str, Policy]
+    ) -> list[tuple[int, Entry]]:
+        projection = rows.projection
+        reads = projection.consumes | projection.shows
+        touching: defaultdict[UUID, list[Event]] = defaultdict(list)
+        wanted: dict[tuple[UUID, str], None] = {}
+        for event, _ in batch.events:
+            if event.subject and event.type in reads:
+                customer_id = UUID(event.subject)
+                touching[customer_id].append(event)
+                for item in projection.item_keys(event):
+                    wanted[customer_id, item] = None
+        if not touching:
+            return []
+        held = await rows.hold(conn, batch.after.partition, touching)
+        await rows.load_items(conn, held, list(wanted))
+        for customer_id, events in touching.items():
+            self._evolve(projection, held[customer_id], events)
+        await self._walk(conn, rows, held)
+        causes = {customer_id: events[-1] for customer_id, events in touching.items()}
+        return await self._tell(conn, rows, held, batch.after, policies, causes)
+
+    def _evolve(self, projection: Any, held: Held, events: Sequence[Event]) -> None:
+        state = held.state
+        for event in events:
+            state = projection.evolve(state, event)
+            if event.history is not None and event.history not in self._closed:
+                held.history.add(event.history)
+        held.state = state
+
+    async def _walk(self, conn: Connection, rows: Rows, held: dict[UUID, Held]) -> None:
+        projection = rows.projection
+        late = {key: one for key, one in held.items() if projection.needs_items(one.state)}
+        if late:
+            await rows.load_all_items(conn, late)
+            for one in late.values():
+                one.state = projection.walk(one.state)
+
+    async def _tell(
+        self,
+        conn: Connection,
+        rows: Rows,
+        held: dict[UUID, Held],
+        lease: Lease,
+        policies: dict[str, Policy],
+        causes: dict[UUID, Event],
+    ) -> list[tuple[int, Entry]]:
+        """Derive, announce what is not muted by an open backfill, and write."""
+        projection = rows.projection
+        views = {
+            key: projection.derive(one.state, lease.clock, policies) for key, one in held.items()
+        }
+        said: list[tuple[str, msgspec.Struct, datetime, UUID]] = []
+        for key, one in held.items():
+            if one.history:
+                continue
+            for announcement in projection.announce(one.told, views[key]):
+                one.told = projection.tell(one.told, announcement)
+                said.append((announcement.type, announcement.data, announcement.time, key))
+                metrics.announcements.labels(self._service.name, announcement.type).inc()
+        if self._service.claims is not None:
+            needing = [key for key, view in views.items() if getattr(view, "needs_number", False)]
+            if needing:
+                at = max((event.receivedtime for event in causes.values()), default=lease.clock)
+                assert at is not None, "only an event makes a customer need a number"
+                numbers = await self._service.claims(conn, needing, at.year)
+                said += [
+                    ("customer.numbered", CustomerNumbered(number=number), at, key)
+                    for key, number in numbers.items()
+                ]
+        await rows.write(conn, [(one, views[key]) for key, one in held.items()])
+        return [
+            (lease.partition, self._entry(type_, data, time, key, causes.get(key)))
+            for type_, data, time, key in said
+        ]
+
+    def _entry(
+        self, type_: str, data: msgspec.Struct, time: datetime, key: UUID, cause: Event | None
+    ) -> Entry:
+        return announcement_entry(self._service.name, type_, data, time, str(key), cause)
+
+    async def settle(self, lease: Lease) -> Lease:
+        """Derive one chunk of the rows whose time has come."""
+        clock = lease.clock or ALWAYS
+        more = False
+        async with self._database.transaction() as conn:
+            appended: list[tuple[int, Entry]] = []
+            for rows in self._rows:
+                held = await rows.due(conn, lease.partition, clock, DUE_CHUNK)
+                more = more or len(held) == DUE_CHUNK
+                if held:
+                    appended += await self._tell(conn, rows, held, lease, self._policies, {})
+
+            async def apply(record: Record) -> None:
+                nonlocal appended
+                batch = Batch(after=lease, events=[(decode(record), record.value)])
+                appended += await self._write(conn, batch, self._policies)
+
+            more |= await try_again(conn, "customers", lease.partition, apply) > 0
+            await self._leases.advance(conn, lease, lease)
+            await OUTBOX.append(conn, appended, datetime.now(UTC))
+        self.due = more
+        return lease
+
+    def _remember(self, batch: Batch, policies: dict[str, Policy]) -> None:
+        self._policies = policies
+        for event, _ in batch.events:
+            match event.data:
+                case HistoryClosed(history=history):
+                    self._closed.add(history)
+                    self.due = True
+                case ClockTicked() | PolicyPublished():
+                    self.due = True
+                case _:
+                    pass
+
+    def _count(self, batch: Batch) -> None:
+        name = self._service.name
+        metrics.events_folded.labels(name, "customers").inc(len(batch.events))
+        if batch.repeated:
+            metrics.events_repeated.labels(name, "customers").inc(batch.repeated)
+
+
+def decode(record: Record) -> Event:
+    """The event that a record carries."""
+    assert record.origin is not None, "checked by the numbers"
+    assert record.sequence is not None, "checked by the numbers"
+    return codec.decode(
+        record.value,
+        origin=record.origin,
+        sequence=record.sequence,
+        partition=record.partition,
+        offset=record.offset,
+        recordedtime=record.recorded_at,
+    )
+
+
+def announcement_entry(
+    service: str, type_: str, data: msgspec.Struct, time: datetime, key: str, cause: Event | None
+) -> Entry:
+    """An event of our own about one customer, ready for the outbox."""
+    event_id = new_id()
+    value = codec.encode(
+        id=event_id,
+        type=type_,
+        subject=key,
+        time=time,
+        receivedtime=cause.receivedtime if cause else time,
+        source=f"tenure/{service}",
+        sourceid=event_id,
+        data=data,
+        correlationid=(cause.correlationid or cause.id) if cause else None,
+        causationid=cause.id if cause else None,
+    )
+    return Entry(key=key, value=value)
+
+
+def _take_policy(policies: dict[str, Policy], data: PolicyPublished) -> None:
+    known = policies.get(data.name)
+    if known is None or data.version > known.version:
+        policies[data.name] = Policy(data.name, data.version, data.body)
+
+
+async def _remember_identities(conn: Connection, events: Iterable[Event]) -> None:
+    found: list[tuple[str, str, UUID]] = []
+    for event in events:
+        match event.data:
+            case IdentifiersAdded(identifiers=identifiers):
+                found += [
+                    (type_, value, UUID(event.subject)) for type_, value in identifiers.items()
+                ]
+            case CustomerNumbered(number=number):
+                found.append(("number", number, UUID(event.subject)))
+            case _:
+                pass
+    if found:
+        await remember(conn, found)
+
+
+__all__ = ["Announcement", "Folding", "announcement_entry", "decode"]

@@ -1,0 +1,158 @@
+"""The checkpoint row is the lease: who owns a partition, how far it is, and what it has seen.
+
+Workers claim partitions in PostgreSQL, whatever the broker believes. Each claim raises the epoch; a transaction of
+an older epoch finds no row to advance and is rolled back. The commit of a batch renews the lease: progress is
+liveness.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Self
+
+from shared.database import Connection, Database, Row
+from shared.errors import Fenced
+from shared.log import Topic
+from shared.tables import ORIGINS
+
+_COLUMNS = "partition, next_offset, last_event, seen, clock, epoch"
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """One partition of one topic, owned under `epoch`, folded up to `next_offset`."""
+
+    topic: Topic
+    version: int
+    partition: int
+    epoch: int
+    next_offset: int
+    last_event: str | None
+    seen: tuple[int, ...]
+    clock: datetime | None
+
+    @classmethod
+    def of(cls, topic: Topic, version: int, row: Row) -> Self:
+        return cls(
+            topic=topic,
+            version=version,
+            partition=row["partition"],
+            epoch=row["epoch"],
+            next_offset=row["next_offset"],
+            last_event=row["last_event"],
+            seen=tuple(row["seen"]),
+            clock=row["clock"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Leases:
+    """The checkpoints of one topic in one service's database."""
+
+    database: Database
+    topic: Topic
+    version: int
+    partitions: int
+    worker: str
+    seconds: float
+
+    async def prepare(self) -> None:
+        """Make the rows that are missing."""
+        async with self.database.transaction() as conn:
+            await conn.execute(
+                "INSERT INTO checkpoint (topic, version, partition, next_offset, seen, epoch)"
+                " SELECT $1, $2, p, 0, $3, 0 FROM generate_series(0, $4 - 1) AS p ON CONFLICT DO NOTHING",
+                self.topic,
+                self.version,
+                [0] * len(ORIGINS),
+                self.partitions,
+            )
+            await conn.execute(
+                "INSERT INTO relay SELECT p, 0 FROM generate_series(0, $1 - 1) AS p ON CONFLICT DO NOTHING",
+                self.partitions,
+            )
+
+    async def claim(self, conn: Connection, most: int, held: list[int]) -> list[Lease]:
+        """Take up to `most` partitions that nobody owns, or that this worker owned before it was killed."""
+        rows = await conn.fetch(
+            "UPDATE checkpoint SET epoch = epoch + 1, owner = $3, until = now() + $4 * interval '1 second'"
+            " WHERE (topic, version, partition) IN ("
+            "  SELECT topic, version, partition FROM checkpoint WHERE topic = $1 AND version = $2"
+            "  AND (until IS NULL OR until < now() OR owner = $3) AND NOT partition = ANY($5)"
+            "  ORDER BY partition LIMIT $6 FOR UPDATE SKIP LOCKED)"
+            f" RETURNING {_COLUMNS}",
+            self.topic,
+            self.version,
+            self.worker,
+            self.seconds,
+            held,
+            most,
+        )
+        return [Lease.of(self.topic, self.version, row) for row in rows]
+
+    async def renew(self, conn: Connection, epochs: dict[int, int]) -> set[int]:
+        """Keep what is idle; answer the partitions that are still ours."""
+        rows = await conn.fetch(
+            "UPDATE checkpoint AS c SET until = now() + $4 * interval '1 second'"
+            " FROM unnest($5::int[], $6::bigint[]) AS mine(partition, epoch)"
+            " WHERE c.topic = $1 AND c.version = $2 AND c.owner = $3"
+            " AND c.partition = mine.partition AND c.epoch = mine.epoch RETURNING c.partition",
+            self.topic,
+            self.version,
+            self.worker,
+            self.seconds,
+            list(epochs),
+            list(epochs.values()),
+        )
+        return {row["partition"] for row in rows}
+
+    async def release(self, conn: Connection, lease: Lease) -> None:
+        """Let another worker have it at once."""
+        await conn.execute(
+            "UPDATE checkpoint SET owner = NULL, until = NULL"
+            " WHERE topic = $1 AND version = $2 AND partition = $3 AND epoch = $4",
+            lease.topic,
+            lease.version,
+            lease.partition,
+            lease.epoch,
+        )
+
+    async def reload(self, conn: Connection, lease: Lease) -> Lease:
+        """What the database says after a transaction whose outcome is unknown; `Fenced` if not ours."""
+        row = await conn.fetchrow(
+            f"SELECT {_COLUMNS} FROM checkpoint"
+            " WHERE topic = $1 AND version = $2 AND partition = $3 AND epoch = $4 AND owner = $5",
+            lease.topic,
+            lease.version,
+            lease.partition,
+            lease.epoch,
+            self.worker,
+        )
+        if row is None:
+            raise Fenced
+        return Lease.of(lease.topic, lease.version, row)
+
+    async def advance(self, conn: Connection, lease: Lease, after: Lease) -> None:
+        """Move the checkpoint by compare-and-set, and renew the lease; `Fenced` where another owns it."""
+        moved = await conn.fetchval(
+            "UPDATE checkpoint SET next_offset = $6, last_event = $7, seen = $8, clock = $9,"
+            " until = now() + $10 * interval '1 second'"
+            " WHERE topic = $1 AND version = $2 AND partition = $3 AND epoch = $4 AND next_offset = $5"
+            " RETURNING 1",
+            lease.topic,
+            lease.version,
+            lease.partition,
+            lease.epoch,
+            lease.next_offset,
+            after.next_offset,
+            after.last_event,
+            list(after.seen),
+            after.clock,
+            self.seconds,
+        )
+        if moved is None:
+            raise Fenced
+
+
+def moved(lease: Lease, *, next_offset: int, last_event: str | None) -> Lease:
+    """The lease after a batch that ended below `next_offset`."""
+    return replace(lease, next_offset=next_offset, last_event=last_event)

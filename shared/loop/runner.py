@@ -1,0 +1,201 @@
+"""One partition, run for as long as it is ours: read, apply, settle what is due, and again.
+
+Two failures, two answers. *Poison* is this event, never: the batch is bisected down to it and it is put aside.
+*Pause* is not now: back off and lose nothing. A hole in the numbers, or too many parked events, stop the partition
+until a person has looked; it looks again by itself from time to time.
+"""
+
+import asyncio
+import random
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Protocol
+
+import structlog
+
+from shared import metrics
+from shared.errors import Fenced, Gap, Pause, is_pause, is_statement_timeout
+from shared.log import Log, Record
+from shared.loop.lease import Lease, Leases
+from shared.quarantine import Stopped
+from shared.settings import KernelSettings
+
+BACKOFF_FIRST = 0.1
+BACKOFF_MOST = 5.0
+STOPPED_SECONDS = 5.0
+IDLE_SECONDS = 1.0
+BATCH_SECONDS = 60.0
+
+_logger = structlog.get_logger(__name__)
+
+
+class Handler(Protocol):
+    """What is done with the records of one partition; made anew with every lease."""
+
+    due: bool
+
+    async def load(self, lease: Lease) -> None: ...
+
+    async def apply(self, lease: Lease, records: Sequence[Record]) -> Lease: ...
+
+    async def park(self, lease: Lease, record: Record, error: BaseException) -> Lease: ...
+
+    async def settle(self, lease: Lease) -> Lease: ...
+
+
+class Runner:
+    """Runs one lease until it is cancelled or fenced."""
+
+    def __init__(
+        self,
+        *,
+        service: str,
+        leases: Leases,
+        lease: Lease,
+        handler: Handler,
+        log: Log,
+        slots: asyncio.Semaphore,
+        settings: KernelSettings,
+        nudge: Callable[[], None] | None = None,
+    ) -> None:
+        self.lease = lease
+        self.stopped: str | None = None
+        self.behind_seconds = 0.0
+        self._service = service
+        self._leases = leases
+        self._handler = handler
+        self._log = log
+        self._slots = slots
+        self._settings = settings
+        self._nudge = nudge
+        self._labels = (service, lease.topic, str(lease.partition))
+        self._backoff = BACKOFF_FIRST
+
+    def wake(self) -> None:
+        """There is something to do besides new records."""
+        self._handler.due = True
+
+    async def run(self) -> None:
+        """Return when another worker owns the partition."""
+        fresh = False
+        while True:
+            try:
+                if not fresh:
+                    await self._reload()
+                    fresh = True
+                await self._step()
+                self._went_well()
+            except Fenced:
+                metrics.leases_lost.labels(self._service).inc()
+                _logger.warning(
+                    "lease_lost", topic=self.lease.topic, partition=self.lease.partition
+                )
+                return
+            except (Gap, Stopped) as error:
+                fresh = False
+                await self._stop(error)
+            except Exception as error:  # noqa: BLE001 - whatever it is, nothing may be skipped
+                fresh = False
+                await self._pause(error)
+
+    async def _reload(self) -> None:
+        """After a failure the outcome of the last transaction may be unknown: ask the database."""
+        async with self._leases.database.connection() as conn:
+            self.lease = await self._leases.reload(conn, self.lease)
+        await self._handler.load(self.lease)
+
+    async def _step(self) -> None:
+        records = await self._log.read(
+            self.lease.topic,
+            self.lease.partition,
+            self.lease.next_offset,
+            events=self._settings.batch_events,
+            size=self._settings.batch_bytes,
+            wait=0.0 if self._handler.due else IDLE_SECONDS,
+        )
+        if records:
+            async with self._slots:
+                await self._apply(records)
+            age = (datetime.now(UTC) - records[-1].recorded_at).total_seconds()
+            self.behind_seconds = max(0.0, age)
+        else:
+            self.behind_seconds = 0.0
+        metrics.lag_seconds.labels(*self._labels).set(self.behind_seconds)
+        if self._handler.due:
+            async with self._slots, asyncio.timeout(BATCH_SECONDS):
+                self.lease = await self._handler.settle(self.lease)
+        if self._nudge is not None and (records or self._handler.due):
+            self._nudge()
+
+    async def _apply(self, records: Sequence[Record]) -> None:
+        """Apply a batch in one transaction; where some event of it is to blame, find that event."""
+        topic = self.lease.topic
+        started = asyncio.get_running_loop().time()
+        try:
+            async with asyncio.timeout(BATCH_SECONDS):
+                self.lease = await self._handler.apply(self.lease, records)
+        except (Fenced, Gap, Stopped):
+            raise
+        except Exception as error:
+            if is_pause(error):
+                raise
+            await self._bisect(records, error)
+        else:
+            elapsed = asyncio.get_running_loop().time() - started
+            metrics.batch_seconds.labels(self._service, topic).observe(elapsed)
+            metrics.batch_events.labels(self._service, topic).observe(len(records))
+
+    async def _bisect(self, records: Sequence[Record], error: Exception) -> None:
+        if len(records) > 1:
+            middle = len(records) // 2
+            await self._apply(records[:middle])
+            await self._apply(records[middle:])
+            return
+        if is_statement_timeout(error):
+            raise Pause("statement_timeout") from error
+        _logger.error(
+            "event_parked",
+            topic=self.lease.topic,
+            partition=self.lease.partition,
+            offset=records[0].offset,
+            exc_info=error,
+        )
+        self.lease = await self._handler.park(self.lease, records[0], error)
+
+    def _went_well(self) -> None:
+        if self._backoff > BACKOFF_FIRST or self.stopped:
+            metrics.paused.labels(*self._labels).set(0)
+            _logger.info(
+                "partition_resumed", topic=self.lease.topic, partition=self.lease.partition
+            )
+        self._backoff = BACKOFF_FIRST
+        self.stopped = None
+
+    async def _pause(self, error: Exception) -> None:
+        cause = error.cause if isinstance(error, Pause) else type(error).__name__
+        known = is_pause(error)
+        log = _logger.warning if known else _logger.error
+        log(
+            "partition_paused",
+            topic=self.lease.topic,
+            partition=self.lease.partition,
+            cause=cause,
+            exc_info=None if known else error,
+        )
+        metrics.pauses.labels(self._service, cause).inc()
+        metrics.paused.labels(*self._labels).set(1)
+        await asyncio.sleep(self._backoff * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
+        self._backoff = min(BACKOFF_MOST, self._backoff * 2)
+
+    async def _stop(self, error: Gap | Stopped) -> None:
+        if self.stopped is None:
+            _logger.critical(
+                "partition_stopped",
+                topic=self.lease.topic,
+                partition=self.lease.partition,
+                reason=str(error),
+            )
+            metrics.pauses.labels(self._service, type(error).__name__).inc()
+        self.stopped = str(error)
+        metrics.paused.labels(*self._labels).set(1)
+        await asyncio.sleep(STOPPED_SECONDS)

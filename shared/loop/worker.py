@@ -1,0 +1,238 @@
+"""A worker process: it claims its share of the partitions and runs them, relays, and does the timed tasks."""
+
+import asyncio
+import gc
+import math
+import os
+import socket
+from collections.abc import Awaitable, Callable, Sequence
+
+import structlog
+
+from shared import metrics
+from shared.errors import is_pause
+from shared.kernel import Kernel
+from shared.language import EVENT_TYPES
+from shared.log import Topic
+from shared.loop.folding import Folding
+from shared.loop.lease import Lease, Leases
+from shared.loop.relaying import Relaying
+from shared.loop.rows import Rows
+from shared.loop.runner import Handler, Runner
+from shared.loop.trimming import trim
+from shared.replaying import ask_for_known_types, asked_for
+from shared.service import Task
+
+IN_FLIGHT = 2
+"""Batches at work at once in one process: one folds while the other waits for its database."""
+
+TRIM_SECONDS = 600.0
+REPLAY_SECONDS = 1.0
+_logger = structlog.get_logger(__name__)
+
+MakeHandler = Callable[[Leases, Lease], Handler]
+
+
+def worker_name(kernel: Kernel) -> str:
+    """Stable where `WORKER_NAME` says so: then it takes its own leases back at once after a kill."""
+    return kernel.settings.worker_name or f"{socket.gethostname()}-{os.getpid()}"
+
+
+class Worker:
+    """Owns partitions of `customers`, and of `inbound` where the service resolves it."""
+
+    def __init__(self, kernel: Kernel, *, inbound: MakeHandler | None = None) -> None:
+        self.kernel = kernel
+        self._name = worker_name(kernel)
+        self._slots = asyncio.Semaphore(IN_FLIGHT)
+        self._rows = [Rows(projection) for projection in kernel.service.projections]
+        self._makers: dict[Topic, MakeHandler] = {
+            "customers": lambda leases, _lease: Folding(kernel.service, leases, self._rows)
+        }
+        if inbound is not None:
+            self._makers["inbound"] = inbound
+        self.leases = {topic: self._leases(topic) for topic in self._makers}
+        self.runners: dict[tuple[Topic, int], Runner] = {}
+        self._running: dict[tuple[Topic, int], asyncio.Task[None]] = {}
+        self.prepared = False
+
+    def _leases(self, topic: Topic) -> Leases:
+        settings = self.kernel.settings
+        return Leases(
+            database=self.kernel.database,
+            topic=topic,
+            version=self.kernel.service.version,
+            partitions=settings.partitions,
+            worker=self._name,
+            seconds=settings.lease_seconds,
+        )
+
+    def owned(self, topic: Topic = "customers") -> list[int]:
+        """The partitions that this process runs."""
+        return [
+            partition
+            for (of, partition), task in self._running.items()
+            if of == topic and not task.done()
+        ]
+
+    async def run(self) -> None:
+        """Until it is cancelled; then every lease is given back."""
+        await self._prepare()
+        relaying = Relaying(
+            self.kernel.service.name,
+            self.kernel.database,
+            self.kernel.log,
+            self.kernel.outbox_hint,
+            self.owned,
+        )
+        tasks: Sequence[Task] = (
+            *self.kernel.service.tasks,
+            Task(name="trim", seconds=TRIM_SECONDS, run=trim),
+        )
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._manage())
+                group.create_task(relaying.run())
+                group.create_task(self._watch_replays())
+                for task in tasks:
+                    group.create_task(self._repeat(task))
+        finally:
+            await self._let_go()
+
+    async def _prepare(self) -> None:
+        """Wait for the database and the log, however long that takes."""
+        await self._insist("log", self.kernel.log.check)
+        for leases in self.leases.values():
+            await self._insist("database", leases.prepare)
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(50_000, 20, 50)
+        self.prepared = True
+
+    async def _insist(self, what: str, action: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            try:
+                await action()
+            except Exception as error:
+                if not is_pause(error) and type(error).__name__ != "UndefinedTableError":
+                    raise
+                _logger.warning("waiting", missing=what, cause=type(error).__name__)
+                await asyncio.sleep(0.5)
+            else:
+                return
+
+    async def _manage(self) -> None:
+        """Renew, notice what was lost, claim up to a fair share, give one back where that is exceeded."""
+        pause = self.kernel.settings.lease_seconds / 3
+        while True:
+            try:
+                live = await self._heartbeat()
+                share = math.ceil(self.kernel.settings.partitions / live)
+                for topic, leases in self.leases.items():
+                    await self._balance(topic, leases, share)
+            except Exception as error:  # noqa: BLE001 - the leases tell who owns what
+                _logger.warning("leases_not_renewed", exc_info=error)
+                await asyncio.sleep(min(pause, 1.0))
+                continue
+            metrics.leases_held.labels(self.kernel.service.name).set(len(self.owned()))
+            await asyncio.sleep(pause)
+
+    async def _heartbeat(self) -> int:
+        """Say that we live; answer how many workers do."""
+        async with self.kernel.database.transaction() as conn:
+            await conn.execute(
+                "INSERT INTO worker VALUES ($1, now() + $2 * interval '1 second')"
+                " ON CONFLICT (name) DO UPDATE SET until = excluded.until",
+                self._name,
+                self.kernel.settings.lease_seconds,
+            )
+            await conn.execute("DELETE FROM worker WHERE until < now() - interval '1 hour'")
+            return int(await conn.fetchval("SELECT count(*) FROM worker WHERE until > now()"))
+
+    async def _balance(self, topic: Topic, leases: Leases, share: int) -> None:
+        held = {p: self.runners[topic, p].lease.epoch for p in self.owned(topic)}
+        async with self.kernel.database.transaction() as conn:
+            ours = await leases.renew(conn, held)
+            claimed = (
+                await leases.claim(conn, share - len(ours), list(held)) if len(ours) < share else []
+            )
+        for partition in set(held) - ours:
+            await self._end(topic, partition)
+            metrics.leases_lost.labels(self.kernel.service.name).inc()
+        for lease in claimed:
+            await self._end(topic, lease.partition)
+            self._begin(leases, lease)
+        if len(ours) > share:
+            await self._give_back(topic, max(ours))
+
+    def _begin(self, leases: Leases, lease: Lease) -> None:
+        runner = Runner(
+            service=self.kernel.service.name,
+            leases=leases,
+            lease=lease,
+            handler=self._makers[lease.topic](leases, lease),
+            log=self.kernel.log,
+            slots=self._slots,
+            settings=self.kernel.settings,
+            nudge=self.kernel.outbox_hint.nudge,
+        )
+        key = (lease.topic, lease.partition)
+        self.runners[key] = runner
+        self._running[key] = asyncio.create_task(
+            runner.run(), name=f"{lease.topic}-{lease.partition}"
+        )
+
+    async def _end(self, topic: Topic, partition: int) -> None:
+        task = self._running.pop((topic, partition), None)
+        if task is not None:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def _give_back(self, topic: Topic, partition: int) -> None:
+        await self._end(topic, partition)
+        async with self.kernel.database.transaction() as conn:
+            await self.leases[topic].release(conn, self.runners[topic, partition].lease)
+
+    async def _watch_replays(self) -> None:
+        """Wake the partitions in which something put aside is to be tried again."""
+        asked = False
+        while True:
+            try:
+                async with self.kernel.database.connection() as conn:
+                    if not asked:
+                        schemas = [kind.dataschema for kind in EVENT_TYPES.values()]
+                        await ask_for_known_types(conn, schemas)
+                        asked = True
+                    for key in await asked_for(conn):
+                        if key in self.runners:
+                            self.runners[key].wake()
+            except Exception as error:  # noqa: BLE001 - asked again in a second
+                _logger.warning("replays_not_looked_up", cause=type(error).__name__)
+            await asyncio.sleep(REPLAY_SECONDS)
+
+    async def _repeat(self, task: Task) -> None:
+        """One worker of the service does it: the one that owns partition 0."""
+        while True:
+            if 0 in self.owned():
+                try:
+                    await task.run(self.kernel)
+                except Exception as error:  # noqa: BLE001 - it is tried again
+                    known = is_pause(error)
+                    _logger.warning(
+                        "task_failed", task=task.name, exc_info=None if known else error
+                    )
+            await asyncio.sleep(task.seconds if 0 in self.owned() else min(task.seconds, 0.5))
+
+    async def _let_go(self) -> None:
+        """Give every lease back, so that nobody has to wait for its end."""
+        for topic, partition in list(self._running):
+            try:
+                async with asyncio.timeout(2):
+                    await self._give_back(topic, partition)
+            except Exception as error:  # noqa: BLE001 - they run out by themselves
+                _logger.warning("lease_not_given_back", partition=partition, exc_info=error)
+        try:
+            async with asyncio.timeout(2), self.kernel.database.transaction() as conn:
+                await conn.execute("DELETE FROM worker WHERE name = $1", self._name)
+        except Exception as error:  # noqa: BLE001 - it runs out by itself
+            _logger.warning("worker_not_signed_off", exc_info=error)

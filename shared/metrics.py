@@ -1,0 +1,186 @@
+"""Every metric, declared once, with a sentence each. Labels never carry anything about a customer.
+
+`glossary()` lists them for the documentation; `exposition()` is what /metrics answers. Durations
+are in seconds.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    GCCollector,
+    Histogram,
+    ProcessCollector,
+    generate_latest,
+)
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+
+registry = CollectorRegistry(auto_describe=True)
+ProcessCollector(registry=registry)
+GCCollector(registry=registry)
+
+_FAST = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_SIZES = (1, 5, 10, 50, 100, 250, 500, 1000, 2500, 5000, 10000)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of the glossary."""
+
+    name: str
+    type: str
+    labels: tuple[str, ...]
+    sentence: str
+
+
+_entries: list[Entry] = []
+
+
+def _counter(name: str, sentence: str, labels: Sequence[str]) -> Counter:
+    _entries.append(Entry(f"tenure_{name}_total", "counter", tuple(labels), sentence))
+    return Counter(f"tenure_{name}", sentence, labels, registry=registry)
+
+
+def _gauge(name: str, sentence: str, labels: Sequence[str]) -> Gauge:
+    _entries.append(Entry(f"tenure_{name}", "gauge", tuple(labels), sentence))
+    return Gauge(f"tenure_{name}", sentence, labels, registry=registry)
+
+
+def _histogram(
+    name: str, sentence: str, labels: Sequence[str], buckets: Sequence[float] = _FAST
+) -> Histogram:
+    _entries.append(Entry(f"tenure_{name}", "histogram", tuple(labels), sentence))
+    return Histogram(f"tenure_{name}", sentence, labels, buckets=buckets, registry=registry)
+
+
+def glossary() -> tuple[Entry, ...]:
+    """Every metric of ours, in the order of declaration."""
+    return tuple(_entries)
+
+
+def exposition() -> bytes:
+    """All samples in Prometheus' text format."""
+    return generate_latest(registry)
+
+
+events_ingested = _counter(
+    "events_ingested",
+    "Events answered at the door, by verdict (accepted, duplicate, rejected) and type.",
+    ["verdict", "type"],
+)
+lag_events = _gauge(
+    "lag_events",
+    "Records of a topic's partition (inbound, customers) that this service has not folded yet.",
+    ["service", "topic", "partition"],
+)
+lag_seconds = _gauge(
+    "lag_seconds",
+    "Age of the oldest record of a topic's partition that is not folded yet; 0 when caught up.",
+    ["service", "topic", "partition"],
+)
+batch_events = _histogram(
+    "batch_events",
+    "Events in one transaction of the loop.",
+    ["service", "topic"],
+    _SIZES,
+)
+batch_seconds = _histogram(
+    "batch_seconds",
+    "Time from the start of a batch's transaction to its commit.",
+    ["service", "topic"],
+)
+events_folded = _counter(
+    "events_folded",
+    "Events applied by the loop, repeats not counted.",
+    ["service", "topic"],
+)
+events_repeated = _counter(
+    "events_repeated",
+    "Records skipped because their sequence number had been seen.",
+    ["service", "topic"],
+)
+announcements = _counter(
+    "announcements",
+    "Announcements appended, by event type.",
+    ["service", "type"],
+)
+outbox_depth = _gauge(
+    "outbox_depth",
+    "Rows of an outbox's partition that the log has not acknowledged yet.",
+    ["service", "partition"],
+)
+relay_batches = _counter(
+    "relay_batches",
+    "Batches that the relay sent, by outcome (acknowledged, failed).",
+    ["service", "outcome"],
+)
+relay_events = _counter(
+    "relay_events",
+    "Events that the log has acknowledged to the relay.",
+    ["service"],
+)
+clock_age = _gauge(
+    "clock_age_seconds",
+    "Wall clock minus the latest clock on the log that this partition has folded.",
+    ["service", "partition"],
+)
+quarantined = _counter(
+    "quarantined",
+    "Entries put aside, by kind (quarantined, parked) and reason code.",
+    ["service", "kind", "reason"],
+)
+paused = _gauge(
+    "paused",
+    "1 while a partition has stopped to back off, else 0.",
+    ["service", "topic", "partition"],
+)
+pauses = _counter(
+    "pauses",
+    "Times that a partition stopped to back off, by cause.",
+    ["service", "cause"],
+)
+leases_held = _gauge(
+    "leases_held",
+    "Partitions that this process owns.",
+    ["service"],
+)
+leases_lost = _counter(
+    "leases_lost",
+    "Partitions taken over by another process while this one still believed to own them.",
+    ["service"],
+)
+due_rows = _gauge(
+    "due_rows",
+    "Rows of a partition whose time has come and that have not been derived again yet.",
+    ["service", "partition"],
+)
+commands = _counter(
+    "commands",
+    "Commands by name and outcome (done, replayed, refused).",
+    ["service", "command", "outcome"],
+)
+waits = _histogram(
+    "waits_seconds",
+    "Time that requests waited for a position, by outcome (reached, late, refused).",
+    ["service", "outcome"],
+)
+http_requests = _counter(
+    "http_requests",
+    "HTTP requests answered, by method, route template and status.",
+    ["service", "method", "route", "status"],
+)
+http_seconds = _histogram(
+    "http_seconds",
+    "Time from the arrival of a request to the end of its answer.",
+    ["service", "method", "route"],
+)
+http_in_flight = _gauge(
+    "http_in_flight",
+    "HTTP requests being answered at this moment.",
+    ["service"],
+)

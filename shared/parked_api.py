@@ -1,0 +1,149 @@
+"""GET /v1/quarantine/{service}: what could not be used, why, and its bytes; applied again or let go by a person."""
+
+import base64
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query, Request
+from starlette.responses import Response
+
+from shared.access import Caller, require
+from shared.database import Row
+from shared.errors import Conflict, NotFound
+from shared.http.answers import answer
+from shared.http.paging import Page, decode_cursor, encode_cursor, page_answer
+from shared.kernel import Kernel
+from shared.reading import read_manners
+from shared.replaying import replay
+
+_COLUMNS = (
+    "id, kind, reason, stage, detail, status, topic, partition, log_offset, origin, origin_sequence,"
+    " event_type, event_id, source, received_at, resolved_at, resolved_by, value"
+)
+_EXAMPLE = {
+    "items": [
+        {
+            "id": "01934b5c-7a00-7000-8000-000000000001",
+            "kind": "quarantined",
+            "reason": "validation_failed",
+            "stage": "judge",
+            "detail": {"errors": [{"pointer": "/data/total", "code": "missing"}]},
+            "status": "open",
+            "received_at": "2026-11-20T04:03:11Z",
+            "from": {"topic": "inbound", "partition": 3, "offset": 17},
+            "event": {"type": "purchase.completed", "id": "x-1", "source": "till-9"},
+        }
+    ],
+    "next_cursor": None,
+}
+
+
+def quarantine_router(service: str) -> APIRouter:
+    """The same routes in every service, under its own name."""
+    router = APIRouter(tags=["quarantine"])
+    path = f"/v1/quarantine/{service}"
+    reads = [Depends(require("ops")), Depends(read_manners)]
+
+    @router.get(
+        path,
+        dependencies=reads,
+        responses={200: {"content": {"application/json": {"example": _EXAMPLE}}}},
+    )
+    async def list_entries(
+        request: Request,
+        page: Page,
+        status: Annotated[str, Query(pattern="^(open|applied|discarded|all)$")] = "open",
+        reason: Annotated[str | None, Query(max_length=100)] = None,
+    ) -> Response:
+        """Entries, newest first; `status` is open unless asked otherwise."""
+        after = decode_cursor(page.cursor, tuple[datetime, UUID]) if page.cursor else (None, None)
+        kernel: Kernel = request.app.state.kernel
+        where = "($1 = 'all' OR status = $1) AND ($2::text IS NULL OR reason = $2)"
+        async with kernel.database.read() as conn:
+            rows = await conn.fetch(
+                f"SELECT {_COLUMNS} FROM quarantine WHERE {where}"
+                " AND ($3::timestamptz IS NULL OR (received_at, id) < ($3, $4))"
+                " ORDER BY received_at DESC, id DESC LIMIT $5",
+                status,
+                reason,
+                *after,
+                page.limit + 1,
+            )
+            total = None
+            if page.count:
+                total = (
+                    await conn.fetch(
+                        f"SELECT count(*) FROM quarantine WHERE {where}", status, reason
+                    )
+                )[0][0]
+        cursor = None
+        if len(rows) > page.limit:
+            rows = rows[: page.limit]
+            cursor = encode_cursor([rows[-1]["received_at"], rows[-1]["id"]])
+        return answer(page_answer([_entry(row) for row in rows], cursor, total))
+
+    @router.get(path + "/{entry_id}", dependencies=reads)
+    async def get_entry(request: Request, entry_id: UUID) -> Response:
+        """One entry with its original bytes, as text where they are UTF-8, else in base64."""
+        kernel: Kernel = request.app.state.kernel
+        async with kernel.database.read() as conn:
+            row = await conn.fetchrow(f"SELECT {_COLUMNS} FROM quarantine WHERE id = $1", entry_id)
+        if row is None:
+            raise NotFound("quarantine_entry_not_found")
+        return answer(_entry(row) | _bytes(row["value"]))
+
+    @router.post(path + "/{entry_id}/replay")
+    async def replay_entry(
+        request: Request, entry_id: UUID, caller: Annotated[Caller, Depends(require("ops"))]
+    ) -> Response:
+        """Try again: a parked event is applied as the late fact that it is by now; a quarantined one goes to the
+        door once more, as it is."""
+        kernel: Kernel = request.app.state.kernel
+        row = await replay(kernel, entry_id, caller.name)
+        return answer(_entry(row))
+
+    @router.post(path + "/{entry_id}/discard")
+    async def discard_entry(
+        request: Request, entry_id: UUID, caller: Annotated[Caller, Depends(require("ops"))]
+    ) -> Response:
+        """Let it go; its bytes stay until they are trimmed."""
+        kernel: Kernel = request.app.state.kernel
+        async with kernel.database.transaction() as conn:
+            row = await conn.fetchrow(
+                "UPDATE quarantine SET status = 'discarded', resolved_at = now(), resolved_by = $2"
+                f" WHERE id = $1 AND status = 'open' RETURNING {_COLUMNS}",
+                entry_id,
+                caller.name,
+            )
+            if row is None:
+                known = await conn.fetchval("SELECT status FROM quarantine WHERE id = $1", entry_id)
+                if known is None:
+                    raise NotFound("quarantine_entry_not_found")
+                raise Conflict("wrong_state", params={"state": known})
+        return answer(_entry(row))
+
+    return router
+
+
+def _entry(row: Row) -> dict[str, Any]:
+    return {
+        "id": row["id"],
+        "kind": row["kind"],
+        "reason": row["reason"],
+        "stage": row["stage"],
+        "detail": row["detail"],
+        "status": row["status"],
+        "received_at": row["received_at"],
+        "resolved_at": row["resolved_at"],
+        "resolved_by": row["resolved_by"],
+        "from": {"topic": row["topic"], "partition": row["partition"], "offset": row["log_offset"]},
+        "event": {"type": row["event_type"], "id": row["event_id"], "source": row["source"]},
+    }
+
+
+def _bytes(value: bytes) -> dict[str, str]:
+    try:
+        return {"text": value.decode()}
+    except UnicodeDecodeError:
+        return {"base64": base64.b64encode(value).decode()}

@@ -1,0 +1,33 @@
+"""Policies as they stand in one partition: versioned, immutable, published on the log like anything else."""
+
+from datetime import datetime
+
+import orjson
+
+from shared.database import Connection, ReadConnection
+from shared.language import PolicyPublished
+from shared.projection import Policy
+
+
+async def load_policies(conn: Connection | ReadConnection, partition: int) -> dict[str, Policy]:
+    """The newest version of each policy that this partition has folded."""
+    rows = await conn.fetch(
+        "SELECT DISTINCT ON (name) name, version, body FROM policy WHERE partition = $1"
+        " ORDER BY name, version DESC",
+        partition,
+    )
+    return {row["name"]: Policy(row["name"], row["version"], row["body"]) for row in rows}
+
+
+async def store_policy(
+    conn: Connection, partition: int, policy: PolicyPublished, at: datetime
+) -> None:
+    """Keep a version as it was published; the same version again changes nothing."""
+    await conn.execute(
+        "INSERT INTO policy VALUES ($1, $2, $3, $4::jsonb, $5) ON CONFLICT DO NOTHING",
+        partition,
+        policy.name,
+        policy.version,
+        orjson.dumps(policy.body).decode(),
+        at,
+    )

@@ -1,0 +1,100 @@
+"""A projection is a value: pure functions and the tables they fill.
+
+    evolve(state, event) -> state              facts fold in any order to the same state
+    merge(state, state) -> state               merge(fold(xs), fold(ys)) == fold(any interleaving)
+    derive(state, clock, policies) -> view     what the facts mean now; view.due_at says when time alone changes it
+    announce(told, view) -> [announcement]     the difference between what was said and what is so
+    tell(told, announcement) -> told           what was said, folded
+
+A state is a `msgspec.Struct` that can be made without arguments (the empty fold). It is bounded: what grows
+with history lies in `state.items`, child rows keyed by a string, of which the loop loads only those that a
+batch touches (`item_keys`). `evolve` owns the state that it is handed: it may change it in place and returns it;
+apart from that it is pure, total, and reads no clock. Where the meaning of a late fact depends on all items,
+`needs_items` says so and `walk` goes over them once they are loaded.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Generic, Protocol, TypeVar
+
+import msgspec
+from sqlalchemy import Table
+
+from shared.codec import Event
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """A versioned, immutable set of thresholds, as published on the log."""
+
+    name: str
+    version: int
+    body: Mapping[str, Any]
+
+
+Policies = Mapping[str, Policy]
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """One difference to be told. `time` is when it became so (business time, UTC)."""
+
+    type: str
+    data: msgspec.Struct
+    time: datetime
+
+
+class View(Protocol):
+    """What the loop needs of any view: the next moment (UTC) at which time alone changes it."""
+
+    @property
+    def due_at(self) -> datetime | None: ...
+
+
+S = TypeVar("S", bound=msgspec.Struct)
+T = TypeVar("T", bound=msgspec.Struct)
+V = TypeVar("V", bound=msgspec.Struct)
+
+
+def _no_keys(_event: Event) -> tuple[str, ...]:
+    return ()
+
+
+def _never(_state: Any) -> bool:
+    return False
+
+
+def _as_it_is(state: Any) -> Any:
+    return state
+
+
+@dataclass(frozen=True, kw_only=True)
+class Projection(Generic[S, T, V]):
+    """Everything the loop needs to keep one row per customer."""
+
+    name: str
+    version: int
+    consumes: frozenset[str]
+    """Event types that `evolve` reads; their ranks bound what may be emitted."""
+    shows: frozenset[str] = frozenset()
+    """Event types that are only shown: `announce` never depends on them."""
+    emits: frozenset[str] = frozenset()
+    state: type[S]
+    told: type[T]
+    view: type[V]
+    item: type[msgspec.Struct] | None = None
+    evolve: Callable[[S, Event], S]
+    merge: Callable[[S, S], S]
+    derive: Callable[[S, datetime | None, Policies], V]
+    announce: Callable[[T, V], list[Announcement]]
+    tell: Callable[[T, Announcement], T]
+    item_keys: Callable[[Event], tuple[str, ...]] = field(default=_no_keys)
+    needs_items: Callable[[S], bool] = field(default=_never)
+    walk: Callable[[S], S] = field(default=_as_it_is)
+    table: Table
+    items_table: Table | None = None
+    columns: tuple[str, ...] = ()
+    """Typed columns of `table` besides the kernel's, for filters and sorting."""
+    row: Callable[[V], tuple[Any, ...]] = field(default=lambda _view: ())
+    """Values of `columns`, in their order; jsonb columns as JSON text."""

@@ -1,0 +1,132 @@
+"""What /readyz says: whether a process can serve, and, of a worker, how far behind it is."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from shared import metrics
+from shared.errors import Pause
+from shared.kernel import Kernel
+from shared.loop.rows import ALWAYS
+from shared.loop.worker import Worker
+from shared.outbox import OUTBOX
+
+Readiness = Callable[[], Awaitable[Mapping[str, Any]]]
+
+
+def api_readiness(kernel: Kernel) -> Readiness:
+    """An API process is ready when its database, the keys and the log answer."""
+
+    async def readiness() -> Mapping[str, Any]:
+        missing = []
+        for name, check in (
+            ("database", _database(kernel)),
+            ("access", _access(kernel)),
+            ("log", _log(kernel)),
+        ):
+            try:
+                await check()
+            except Exception:  # noqa: BLE001 - whatever it is, it is missing
+                missing.append(name)
+        return {
+            "ready": not missing,
+            "service": kernel.service.name,
+            "process": kernel.process,
+            "missing": missing,
+        }
+
+    return readiness
+
+
+def _database(kernel: Kernel) -> Callable[[], Awaitable[None]]:
+    async def check() -> None:
+        async with kernel.database.read() as conn:
+            await conn.fetchval("SELECT 1 FROM checkpoint LIMIT 1")
+
+    return check
+
+
+def _access(kernel: Kernel) -> Callable[[], Awaitable[None]]:
+    async def check() -> None:
+        if not await kernel.access.reachable():
+            raise Pause("access")
+
+    return check
+
+
+def _log(kernel: Kernel) -> Callable[[], Awaitable[None]]:
+    async def check() -> None:
+        await kernel.log.ends("customers")
+
+    return check
+
+
+def worker_readiness(kernel: Kernel, worker: Worker) -> Readiness:
+    """A worker is ready when it has found its log and database, and no partition of it stands still."""
+
+    async def readiness() -> Mapping[str, Any]:
+        answer: dict[str, Any] = {
+            "ready": False,
+            "service": kernel.service.name,
+            "process": kernel.process,
+            "missing": [] if worker.prepared else ["start"],
+        }
+        try:
+            answer |= await _behind(kernel, worker)
+        except Exception:  # noqa: BLE001 - whatever it is, it is missing
+            answer["missing"].append("log or database")
+        stopped = {
+            f"{topic}-{partition}": runner.stopped
+            for (topic, partition), runner in worker.runners.items()
+            if runner.stopped
+        }
+        if stopped:
+            answer["stopped"] = stopped
+            answer["missing"].append("a stopped partition")
+        answer["ready"] = not answer["missing"]
+        return answer
+
+    return readiness
+
+
+async def _behind(kernel: Kernel, worker: Worker) -> dict[str, Any]:
+    name = kernel.service.name
+    events = 0
+    async with kernel.database.read() as conn:
+        checkpoints = await conn.fetch(
+            "SELECT topic, partition, next_offset, clock FROM checkpoint WHERE version = $1",
+            kernel.service.version,
+        )
+        acked = await conn.fetch("SELECT partition, acked_sequence FROM relay")
+        heads = await OUTBOX.heads(conn, range(kernel.settings.partitions))
+        due = 0
+        for projection in kernel.service.projections:
+            due += await conn.fetchval(
+                f"SELECT count(*) FROM {projection.table.name} AS r JOIN checkpoint AS c"
+                " ON c.partition = r.partition AND c.topic = 'customers' AND c.version = $1"
+                " WHERE r.due_at <= coalesce(c.clock, $2)",
+                kernel.service.version,
+                ALWAYS,
+            )
+    ends = {topic: await kernel.log.ends(topic) for topic in worker.leases}
+    for row in checkpoints:
+        if row["topic"] in ends:
+            behind = max(0, ends[row["topic"]][row["partition"]] - row["next_offset"])
+            metrics.lag_events.labels(name, row["topic"], row["partition"]).set(behind)
+            events += behind
+        if row["clock"] is not None and row["topic"] == "customers":
+            age = (kernel.clock() - row["clock"]).total_seconds()
+            metrics.clock_age.labels(name, row["partition"]).set(max(0.0, age))
+    outbox = sum(heads[row["partition"]] - row["acked_sequence"] for row in acked)
+    waiting = sum([await task.pending(kernel) for task in kernel.service.tasks if task.pending])
+    return {
+        "caught_up": events == 0 and outbox == 0 and due == 0 and not waiting,
+        "lag": {"events": events, "seconds": _oldest(worker) if events else 0.0},
+        "outbox": outbox,
+        "due": due + waiting,
+        "at": datetime.now(UTC).isoformat(),
+    }
+
+
+def _oldest(worker: Worker) -> float:
+    return max((runner.behind_seconds for runner in worker.runners.values()), default=0.0)

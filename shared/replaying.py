@@ -1,0 +1,105 @@
+"""Trying again what was put aside. A person asks for it over HTTP; the worker that owns the partition does it, in
+one transaction with the entry's new status. Its bytes are never edited: a correction is a new event."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from uuid import UUID
+
+import structlog
+
+from shared.database import Connection, Row
+from shared.errors import Conflict, NotFound, TenureError, is_data_error
+from shared.kernel import Kernel
+from shared.log import Record, Topic
+
+WAIT_SECONDS = 5.0
+CHUNK = 20
+
+_logger = structlog.get_logger(__name__)
+
+
+async def replay(kernel: Kernel, entry_id: UUID, by: str) -> Row:
+    """Ask for it, and wait a moment for the outcome. Raises NotFound, Conflict where it is not open."""
+    async with kernel.database.transaction() as conn:
+        asked = await conn.fetchval(
+            "UPDATE quarantine SET status = 'replay', resolved_by = $2"
+            " WHERE id = $1 AND status = 'open' RETURNING 1",
+            entry_id,
+            by,
+        )
+        if asked is None:
+            known = await conn.fetchval("SELECT status FROM quarantine WHERE id = $1", entry_id)
+            if known is None:
+                raise NotFound("quarantine_entry_not_found")
+            if known != "replay":
+                raise Conflict("wrong_state", params={"state": known})
+    until = asyncio.get_running_loop().time() + WAIT_SECONDS
+    while True:
+        async with kernel.database.connection() as conn:
+            row = await conn.fetchrow("SELECT * FROM quarantine WHERE id = $1", entry_id)
+        assert row is not None, "entries are not deleted"
+        if row["status"] != "replay" or asyncio.get_running_loop().time() > until:
+            return row
+        await asyncio.sleep(0.05)
+
+
+async def asked_for(conn: Connection) -> list[tuple[Topic, int]]:
+    """The partitions in which something waits to be tried again."""
+    rows = await conn.fetch(
+        "SELECT DISTINCT topic, partition FROM quarantine WHERE status = 'replay'"
+    )
+    return [(row["topic"], row["partition"]) for row in rows]
+
+
+async def ask_for_known_types(conn: Connection, dataschemas: list[str]) -> None:
+    """Types that the code did not know when they came, and does now, are applied without being asked."""
+    await conn.execute(
+        "UPDATE quarantine SET status = 'replay', resolved_by = 'upgrade' WHERE status = 'open'"
+        " AND reason = 'unknown_type' AND kind = 'parked' AND detail ->> 'dataschema' = ANY($1)",
+        dataschemas,
+    )
+
+
+async def try_again(
+    conn: Connection, topic: Topic, partition: int, apply: Callable[[Record], Awaitable[None]]
+) -> int:
+    """Apply what waits in one partition, each entry in a savepoint; answer how many there were."""
+    rows = await conn.fetch(
+        "SELECT * FROM quarantine WHERE status = 'replay' AND topic = $1 AND partition = $2"
+        " ORDER BY received_at LIMIT $3 FOR UPDATE",
+        topic,
+        partition,
+        CHUNK,
+    )
+    for row in rows:
+        status = "applied"
+        try:
+            async with conn.transaction():
+                await apply(_record(row))
+        except Exception as error:
+            if not isinstance(error, TenureError | ValueError | TypeError) and not is_data_error(
+                error
+            ):
+                raise
+            _logger.warning("replay_failed", entry=str(row["id"]), exc_info=error)
+            status = "open"
+        await conn.execute(
+            "UPDATE quarantine SET status = $2,"
+            " resolved_at = CASE WHEN $2 = 'applied' THEN now() END WHERE id = $1",
+            row["id"],
+            status,
+        )
+    return len(rows)
+
+
+def _record(row: Row) -> Record:
+    return Record(
+        partition=row["partition"],
+        offset=row["log_offset"],
+        recorded_at=row["received_at"],
+        key="",
+        value=row["value"],
+        origin=row["origin"],
+        sequence=row["origin_sequence"],
+        signature=None,
+    )

@@ -1,0 +1,112 @@
+"""What the composition roots of all services have in common: an API process, a worker process."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import APIRouter, FastAPI
+
+from shared import logging
+from shared.http.app import create_app
+from shared.http.health import health_app
+from shared.http.serving import run, serve, stop_on_signals
+from shared.kernel import Kernel, open_kernel
+from shared.loop.worker import MakeHandler, Worker
+from shared.positions import Progress
+from shared.reading import Freshness
+from shared.readiness import api_readiness, worker_readiness
+from shared.service import Service
+from shared.settings import KernelSettings, ServiceSettings
+
+Extra = Callable[[Kernel], dict[str, Any]]
+"""What a service keeps in `app.state` besides what all have."""
+
+
+def build_app(
+    service: Service,
+    own: ServiceSettings,
+    routers: Sequence[APIRouter],
+    *,
+    title: str,
+    extra: Extra | None = None,
+    settings: KernelSettings | None = None,
+) -> FastAPI:
+    """The API of a service. Its things are made when it starts and let go of when it ends."""
+    kernel_settings = settings or KernelSettings()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        kernel = open_kernel(service, "api", kernel_settings, own)
+        await kernel.access.open()
+        app.state.kernel = kernel
+        app.state.progress = Progress(service.name, kernel.database, service.version)
+        app.state.freshness = Freshness(kernel)
+        app.state.readiness = api_readiness(kernel)
+        for name, value in (extra(kernel) if extra else {}).items():
+            setattr(app.state, name, value)
+        try:
+            yield
+        finally:
+            await kernel.close()
+
+    return create_app(
+        service=service.name,
+        title=title,
+        routers=routers,
+        lifespan=lifespan,
+        settings=kernel_settings,
+    )
+
+
+def run_api(app: FastAPI, service: Service, own: ServiceSettings) -> None:
+    """Serve until SIGTERM."""
+    logging.configure(service=service.name, process="api", level=KernelSettings().log_level)
+    run(serve(app, own.host, own.port))
+
+
+def run_worker(
+    service: Service,
+    own: ServiceSettings,
+    *,
+    inbound: Callable[[Kernel], MakeHandler] | None = None,
+) -> None:
+    """Work until SIGTERM; an error that no waiting mends ends the process with a sentence."""
+    settings = KernelSettings()
+    logging.configure(service=service.name, process="worker", level=settings.log_level)
+    run(_work(service, own, settings, inbound))
+
+
+async def _work(
+    service: Service,
+    own: ServiceSettings,
+    settings: KernelSettings,
+    inbound: Callable[[Kernel], MakeHandler] | None,
+) -> None:
+    kernel = open_kernel(service, "worker", settings, own)
+    worker = Worker(kernel, inbound=inbound(kernel) if inbound else None)
+    stop = stop_on_signals()
+    health = asyncio.create_task(
+        serve(health_app(worker_readiness(kernel, worker)), own.host, own.worker_port, stop=stop)
+    )
+    working = asyncio.create_task(worker.run())
+    stopping = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({health, working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        stop.set()
+        working.cancel()
+        outcomes = await asyncio.gather(working, health, return_exceptions=True)
+        stopping.cancel()
+        with contextlib.suppress(Exception):
+            await kernel.close()
+    for outcome in outcomes:
+        if isinstance(outcome, BaseException) and not isinstance(outcome, asyncio.CancelledError):
+            raise SystemExit(_sentence(outcome)) from outcome
+
+
+def _sentence(error: BaseException) -> str:
+    if isinstance(error, BaseExceptionGroup):
+        return _sentence(error.exceptions[0])
+    return f"{type(error).__name__}: {error}"

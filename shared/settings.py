@@ -1,0 +1,75 @@
+"""Settings of the kernel, read from the environment; each service adds its own with its name as prefix."""
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+Language = Literal["zh", "en"]
+
+
+class KernelSettings(BaseSettings):
+    """What every process shares. Times in seconds unless the name says otherwise."""
+
+    model_config = SettingsConfigDict(extra="ignore")
+
+    event_log_url: str = Field(
+        "", description="Where the log is: kafka://host:port,... or postgresql://..."
+    )
+    access_url: str = Field("", description="Database of the API keys.")
+    namespace: str = Field(
+        "", pattern=r"^[a-z0-9]{0,20}$", description="Prefix of topics and databases."
+    )
+    partitions: int = Field(
+        8, ge=1, le=1024, description="Partitions of both topics, fixed at creation."
+    )
+    replication: int = Field(
+        1, ge=1, description="Replication factor that both topics must have (Kafka)."
+    )
+    language: Language = Field(
+        "zh", description="Language of people's words where the caller names none."
+    )
+    timezone: str = Field("Asia/Shanghai", description="IANA zone of events that name no offset.")
+    cors_origins: str = Field(
+        "", description="Origins that browsers may call from, separated by commas."
+    )
+    clock_now: datetime | None = Field(None, description="Fixes the wall clock (for tests).")
+    clock_offset: float = Field(0, description="Seconds added to the wall clock (for tests).")
+    clock_tick_seconds: float = Field(
+        60, gt=0, description="How often the clock is put on the log."
+    )
+    lease_seconds: float = Field(
+        10, gt=0, description="How long a silent worker keeps its partitions."
+    )
+    statement_seconds: float = Field(15, gt=0, description="statement_timeout of workers.")
+    idle_in_transaction_seconds: float = Field(
+        5, gt=0, description="idle_in_transaction timeout of workers."
+    )
+    batch_events: int = Field(
+        5000, ge=1, description="Most events of one transaction while behind."
+    )
+    batch_bytes: int = Field(8 << 20, ge=1, description="Most bytes of one transaction.")
+    batch_keys: int = Field(5000, ge=1, description="Most customers of one transaction.")
+    parked_per_hour: int = Field(
+        10, ge=0, description="Parked events per hour before a partition pauses."
+    )
+    worker_name: str = Field("", description="Stable name of a worker process; random where empty.")
+    inbound_secret: str = Field(
+        "", description="Key of the HMAC on what our own ingest writes to inbound."
+    )
+    interaction_url: str = Field("", description="Base address of interaction's API process.")
+    scoring_url: str = Field("", description="Base address of scoring's API process.")
+    log_level: str = Field("INFO", description="Level of the structured logs.")
+
+
+class ServiceSettings(BaseSettings):
+    """What each service has of its own; a subclass sets the prefix."""
+
+    database_url: str = Field(..., description="PostgreSQL of this service.")
+    host: str = Field("127.0.0.1", description="Address of the API process.")
+    port: int = Field(0, ge=0, le=65535, description="Port of the API process.")
+    worker_port: int = Field(
+        0, ge=0, le=65535, description="Port of the worker's health and metrics."
+    )
+    pool_size: int = Field(8, ge=1, description="Database connections per process.")

@@ -1,0 +1,42 @@
+"""What tests share: a real PostgreSQL, fresh databases, a real Kafka where Java and Maven are there."""
+
+import os
+import uuid
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from deploy.local.kafka import KafkaServer
+from deploy.local.postgres import PostgresServer
+from deploy.local.temporary import temporary_postgres
+
+os.environ.setdefault("INBOUND_SECRET", "a secret of the tests")
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """One server for all tests."""
+    with temporary_postgres() as server:
+        yield server
+
+
+@pytest.fixture
+async def database(postgres: PostgresServer) -> AsyncIterator[str]:
+    """The address of a fresh, empty database."""
+    name = f"t{uuid.uuid4().hex}"
+    postgres.create_database(name)
+    yield postgres.url(name)
+
+
+@pytest.fixture(scope="session")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaServer]:
+    """One broker for all tests; without Java or Maven they are skipped, but not where CI is set."""
+    missing = KafkaServer.missing()
+    if missing:
+        if os.environ.get("CI"):
+            pytest.fail(f"CI needs Kafka: {missing}")
+        pytest.skip(f"NO KAFKA, ITS TESTS ARE SKIPPED: {missing}")
+    server = KafkaServer(tmp_path_factory.mktemp("kafka") / "data")
+    server.start()
+    yield server
+    server.stop()

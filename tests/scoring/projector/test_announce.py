@@ -1,0 +1,90 @@
+"""Changes of class are told, numbers are not."""
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+
+from services.scoring.projection import SCORES
+from services.scoring.projector import EMITS, Told, announce, derive, tell
+from shared.language import (
+    EVENT_TYPES,
+    ChurnBandChanged,
+    PurchaseCancelled,
+    RfmClassChanged,
+    Settled,
+    TagGained,
+    contribution,
+)
+from shared.projection import Announcement
+from tests.scoring.projector.folding import folded
+from tests.scoring.projector.test_derive import BOUGHT, LAST, RFM
+from tests.strategies import START, bought, clocks, event_id, histories, make_event
+
+POLICIES = {"rfm": RFM}
+
+
+def after(told: Told, said: list[Announcement]) -> Told:
+    for announcement in said:
+        told = tell(told, announcement)
+    return told
+
+
+def test_the_first_judgement_is_told():
+    view = derive(BOUGHT, LAST, POLICIES)
+    band, named = announce(Told(), view)
+    assert band.type == "score.churn_band_changed"
+    assert band.data == ChurnBandChanged(band="medium", previous=None, model="churn@0")
+    assert named.data == RfmClassChanged(rfm_class="champion", previous=None, policy="rfm@3")
+    assert band.time == named.time == LAST
+
+
+def test_nothing_is_said_twice():
+    view = derive(BOUGHT, LAST, POLICIES)
+    told = after(Told(), announce(Told(), view))
+    assert announce(told, view) == []
+    later = derive(BOUGHT, LAST + timedelta(days=1), POLICIES)
+    assert later.churn != view.churn
+    assert announce(told, later) == []
+
+
+def test_a_change_by_time_alone_is_told_as_of_midnight():
+    view = derive(BOUGHT, LAST + timedelta(days=400), {})
+    [band] = announce(Told(band="medium"), view)
+    assert band.data == ChurnBandChanged(band="high", previous="medium", model="churn@0")
+    assert band.time == view.at
+
+
+def test_nobody_is_told_of_who_never_bought():
+    assert announce(Told(), derive(folded([]), LAST, POLICIES)) == []
+
+
+def test_a_judgement_taken_back_is_told():
+    part = contribution(event_id(1), START, 480, bought())
+    cancelled = make_event(PurchaseCancelled("A-1", settled=Settled(part, None)), number=2)
+    view = derive(folded([make_event(bought(), number=1), cancelled]), LAST, POLICIES)
+    said = announce(Told(band="low", rfm_class="new"), view)
+    assert [announcement.data for announcement in said] == [
+        ChurnBandChanged(band=None, previous="low", model="churn@0"),
+        RfmClassChanged(rfm_class=None, previous="new", policy="rfm@3"),
+    ]
+
+
+def test_only_our_own_announcements_can_have_been_said():
+    with pytest.raises(TypeError):
+        tell(Told(), Announcement("tag.gained", TagGained("t", {}, "tags@1"), START))
+
+
+@given(histories(), clocks)
+def test_told_equals_true_afterwards(events, clock):
+    view = derive(folded(events), clock, POLICIES)
+    told = after(Told(), announce(Told(), view))
+    assert told.band == (view.churn.band if view.churn else None)
+    assert told.rfm_class == (view.rfm.rfm_class if view.rfm else None)
+    assert announce(told, view) == []
+
+
+def test_announcements_rank_above_what_they_are_made_of():
+    highest_read = max(EVENT_TYPES[kind].rank for kind in SCORES.consumes)
+    assert all(EVENT_TYPES[kind].rank > highest_read for kind in EMITS)
+    assert SCORES.emits == EMITS

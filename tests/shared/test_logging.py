@@ -1,0 +1,84 @@
+import io
+import json
+import logging
+
+import asyncpg
+import pytest
+import structlog
+
+from shared.errors import NotFound
+from shared.logging import configure, get_logger, reason
+
+
+@pytest.fixture
+def lines():
+    """What was written, as parsed lines; the test's own logging comes back afterwards."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    before = structlog.get_config()
+    stream = io.StringIO()
+    configure(service="profile", process="worker", level="INFO", stream=stream)
+
+    def read() -> list[dict]:
+        return [json.loads(line) for line in stream.getvalue().splitlines()]
+
+    yield read
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.configure(**before)
+
+
+def test_a_line_is_one_json_object(lines):
+    get_logger("test.line").info("folded", events=3)
+    get_logger("test.line").debug("not at this level")
+    (line,) = lines()
+    assert line["event"] == "folded"
+    assert line["events"] == 3
+    assert (line["service"], line["process"], line["level"]) == ("profile", "worker", "info")
+    assert line["time"].endswith("Z")
+
+
+def test_an_exception_is_named_without_its_message(lines):
+    def fail():
+        try:
+            {}["alice@example.com"]
+        except KeyError as exc:
+            raise ValueError("phone +8613800138000") from exc
+
+    try:
+        fail()
+    except ValueError:
+        get_logger("test.exception").error("failed", exc_info=True)
+    (line,) = lines()
+    assert (line["error"], line["cause"]) == ("ValueError", "KeyError")
+    assert line["stack"][-1].endswith(" fail")
+    assert "alice" not in json.dumps(line)
+    assert "138001" not in json.dumps(line)
+
+
+def test_libraries_write_the_same_way(lines):
+    try:
+        int("secret")
+    except ValueError:
+        logging.getLogger("asyncio").exception("Task exception was never retrieved")
+    (line,) = lines()
+    assert line["logger"] == "asyncio"
+    assert line["error"] == "ValueError"
+    assert "secret" not in json.dumps(line)
+
+
+def test_a_value_that_json_cannot_carry_is_named_by_its_type(lines):
+    get_logger("test.value").warning("odd", value=object())
+    assert lines()[0]["value"] == "object"
+
+
+def test_reasons_keep_what_cannot_hold_a_customers_value():
+    assert reason(ConnectionRefusedError(111, "refused")) == (
+        "ConnectionRefusedError: [Errno 111] refused"
+    )
+    assert reason(NotFound("customer_not_found")) == "NotFound: customer_not_found"
+    twice = asyncpg.UniqueViolationError("Key (value)=(alice@example.com) already exists")
+    assert reason(twice) == "UniqueViolationError [23505]"
+    assert reason(asyncpg.CannotConnectNowError("starting up")) == (
+        "CannotConnectNowError [57P03] starting up"
+    )
