@@ -27,7 +27,7 @@ check: $(SETUP_DEV) ## Everything CI checks: format, lint, types, import law, mi
 	$(PY) -m ruff check $(CODE)
 	$(PY) -m mypy
 	$(VENV)/bin/lint-imports
-	$(PY) -m deploy.local.temporary -- $(PY) -m shared.migrations check
+	$(PY) -m deploy.local.temporary -- sh -c '$(PY) -m shared.migrations upgrade && $(PY) -m shared.migrations check'
 	$(PY) -m pytest --cov --cov-report=term
 
 format: $(SETUP_DEV) ## Write the code as the formatter wants it, and mend what can be mended

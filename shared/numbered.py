@@ -12,7 +12,7 @@ from datetime import datetime
 from zlib import crc32
 
 from shared.database import Connection, ReadConnection, Row
-from shared.log import MAX_RECORD_BYTES, Entry
+from shared.log import Entry, check_sizes
 
 _COLUMNS = [
     "partition",
@@ -41,9 +41,7 @@ class Numbered:
         """
         if not entries:
             return []
-        for _, entry in entries:
-            if len(entry.value) > MAX_RECORD_BYTES:
-                raise ValueError(f"an event of {len(entry.value)} bytes cannot be sent")
+        check_sizes(entries)
         partitions = sorted({partition for partition, _ in entries})
         heads = await self._lock(conn, partitions)
         numbers: list[int] = []

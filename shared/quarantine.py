@@ -21,7 +21,7 @@ from shared.settings import KernelSettings
 UNKNOWN_TYPE = "unknown_type"
 
 
-class Stopped(TenureError):
+class Stopped(TenureError):  # noqa: N818 - what has become of the partition
     """Too many events of one partition could not be applied: a person must look before it goes on."""
 
 

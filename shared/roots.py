@@ -15,8 +15,8 @@ from shared.http.serving import run, serve, stop_on_signals
 from shared.kernel import Kernel, open_kernel
 from shared.loop.worker import MakeHandler, Worker
 from shared.positions import Progress
-from shared.reading import Freshness
 from shared.readiness import api_readiness, worker_readiness
+from shared.reading import Freshness
 from shared.service import Service
 from shared.settings import KernelSettings, ServiceSettings
 

@@ -75,15 +75,12 @@ class Door:
             arrival = self._judge.event(
                 event, default_source=caller.name, history=history, received=received
             )
-            if not caller.may_publish(arrival.source):
-                params = {"source": arrival.source}
-                raise Refused(
-                    "source_not_allowed",
-                    [FieldError("/source", "source_not_allowed", params)],
-                    params,
-                )
         except Refused as refused:
             return Verdict(shown, "rejected", refused.code, refused.errors, refused.params)
+        if not caller.may_publish(arrival.source):
+            params = {"source": arrival.source}
+            error = FieldError("/source", "source_not_allowed", params)
+            return Verdict(shown, "rejected", error.code, [error], params)
         return Verdict(shown, "accepted", arrival=arrival)
 
     async def _name_customers(self, verdicts: Sequence[Verdict]) -> None:

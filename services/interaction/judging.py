@@ -36,7 +36,7 @@ _TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\
 _CLOUDEVENTS = "application/cloudevents+json"
 
 
-class Refused(TenureError):
+class Refused(TenureError):  # noqa: N818 - what has become of the event
     """An event that cannot be used; `code` is stable, `errors` say where."""
 
     def __init__(

@@ -1,6 +1,5 @@
 """What profile answers from: reads only."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated, Any
@@ -141,7 +140,7 @@ async def find(conn: ReadConnection, reference: str) -> Found:
     return _found(row)
 
 
-def _found(row: Mapping[str, Any], sorted_by: Any = None) -> Found:
+def _found(row: Row, sorted_by: Any = None) -> Found:
     return Found(
         customer_id=row["customer_id"],
         view=_view(row["view"]),

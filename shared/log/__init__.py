@@ -5,7 +5,7 @@ canonical stream: valid, resolved, keyed by customer, kept for ever. Two adapter
 Kafka for real work, PostgreSQL for one machine.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
@@ -67,6 +67,13 @@ class Log(Protocol):
 
 class Misconfigured(Exception):  # noqa: N818 - it names what is wrong
     """The log is not as it must be: a wrong number of partitions, a retention that would forget the truth."""
+
+
+def check_sizes(entries: Iterable[tuple[int, Entry]]) -> None:
+    """Raise ValueError for what a log might refuse: nothing of it may ever reach an outbox."""
+    for _, entry in entries:
+        if len(entry.value) > MAX_RECORD_BYTES:
+            raise ValueError(f"an event of {len(entry.value)} bytes cannot be sent")
 
 
 def topic_name(namespace: str, topic: Topic) -> str:

@@ -45,10 +45,10 @@ class Batching:
                         done.set_result(None)
 
     def _take(self) -> list[tuple[Sequence[tuple[int, Entry]], asyncio.Future[None]]]:
-        size = 0
-        for count, (entries, _) in enumerate(self._waiting, start=1):
-            size += sum(len(entry.value) for _, entry in entries)
-            if size >= MOST_BYTES:
-                break
+        """The callers who have waited longest, up to a number of bytes; at least one."""
+        size = count = 0
+        while count < len(self._waiting) and size < MOST_BYTES:
+            size += sum(len(entry.value) for _, entry in self._waiting[count][0])
+            count += 1
         group, self._waiting = self._waiting[:count], self._waiting[count:]
         return group

@@ -27,7 +27,7 @@ from aiokafka.errors import (
 )
 
 from shared.errors import Gap, Pause
-from shared.log import Entry, Misconfigured, Record, Topic, topic_name
+from shared.log import Entry, Misconfigured, Record, Topic, check_sizes, topic_name
 
 BATCH_BYTES = 900_000
 APPEND_SECONDS = 15.0
@@ -74,6 +74,7 @@ class KafkaLog:
         self._ends: _Reader | None = None
 
     async def append(self, topic: Topic, entries: Sequence[tuple[int, Entry]]) -> None:
+        check_sizes(entries)
         parts: defaultdict[int, list[Entry]] = defaultdict(list)
         for partition, entry in entries:
             parts[partition].append(entry)
@@ -178,8 +179,7 @@ class KafkaLog:
         self, admin: AIOKafkaAdminClient, topic: Topic, wanted: dict[str, str]
     ) -> None:
         name = self._names[topic]
-        described = (await admin.describe_topics([name]))[0]
-        partitions = described["partitions"]
+        partitions = await self._described(admin, name)
         if len(partitions) != self._partitions:
             raise Misconfigured(
                 f"topic {name} has {len(partitions)} partitions, not {self._partitions}"
@@ -193,6 +193,16 @@ class KafkaLog:
         for key, value in wanted.items():
             if found.get(key) != value:
                 raise Misconfigured(f"topic {name} has {key}={found.get(key)}, it must be {value}")
+
+    async def _described(self, admin: AIOKafkaAdminClient, name: str) -> list[dict[str, Any]]:
+        """The partitions of a topic; one just made is known a moment later."""
+        async with asyncio.timeout(START_SECONDS):
+            while True:
+                described = (await admin.describe_topics([name]))[0]
+                partitions: list[dict[str, Any]] = described["partitions"]
+                if partitions and all(one["leader"] >= 0 for one in partitions):
+                    return partitions
+                await asyncio.sleep(0.1)
 
     async def close(self) -> None:
         readers = [*self._readers.values(), *([self._ends] if self._ends else [])]
@@ -327,7 +337,7 @@ class _Reader:
 
 
 def _record(message: Any) -> Record:
-    headers = {name: value for name, value in message.headers or ()}
+    headers = dict(message.headers or ())
     origin, sequence = headers.get("origin"), headers.get("sequence")
     content_type = headers.get("content-type")
     return Record(

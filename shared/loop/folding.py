@@ -29,12 +29,12 @@ from shared.language import (
 from shared.log import Entry, Record
 from shared.loop.lease import Lease, Leases
 from shared.loop.rows import ALWAYS, Held, Rows
+from shared.outbox import OUTBOX
 from shared.policies import load_policies, store_policy
 from shared.projection import Announcement, Policy
 from shared.quarantine import Parked, park
 from shared.replaying import try_again
 from shared.service import Service
-from shared.outbox import OUTBOX
 from shared.tables import ORIGINS
 
 DUE_CHUNK = 500

@@ -130,7 +130,7 @@ class Worker:
                 share = math.ceil(self.kernel.settings.partitions / live)
                 for topic, leases in self.leases.items():
                     await self._balance(topic, leases, share)
-            except Exception as error:  # noqa: BLE001 - the leases tell who owns what
+            except Exception as error:
                 _logger.warning("leases_not_renewed", exc_info=error)
                 await asyncio.sleep(min(pause, 1.0))
                 continue
@@ -216,7 +216,7 @@ class Worker:
             if 0 in self.owned():
                 try:
                     await task.run(self.kernel)
-                except Exception as error:  # noqa: BLE001 - it is tried again
+                except Exception as error:
                     known = is_pause(error)
                     _logger.warning(
                         "task_failed", task=task.name, exc_info=None if known else error
@@ -229,10 +229,10 @@ class Worker:
             try:
                 async with asyncio.timeout(2):
                     await self._give_back(topic, partition)
-            except Exception as error:  # noqa: BLE001 - they run out by themselves
+            except Exception as error:
                 _logger.warning("lease_not_given_back", partition=partition, exc_info=error)
         try:
             async with asyncio.timeout(2), self.kernel.database.transaction() as conn:
                 await conn.execute("DELETE FROM worker WHERE name = $1", self._name)
-        except Exception as error:  # noqa: BLE001 - it runs out by itself
+        except Exception as error:
             _logger.warning("worker_not_signed_off", exc_info=error)

@@ -103,7 +103,7 @@ async def post_events(
             if positions:
                 headers["Tenure-Position"] = render(positions)
     items = [_item(verdict, language, wait is not None) for verdict in verdicts]
-    counts = {status: 0 for status in ("accepted", "duplicate", "rejected")}
+    counts = dict.fromkeys(("accepted", "duplicate", "rejected"), 0)
     for verdict in verdicts:
         counts[verdict.status] += 1
     return answer({**counts, "items": items}, headers=headers)

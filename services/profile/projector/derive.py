@@ -57,11 +57,16 @@ def path(
     return trail
 
 
+def turns_at(state: Profile, clock: int | None) -> int | None:
+    """When time alone changes the lifecycle state (microseconds since 1970)."""
+    return lifecycle.now(state.walker, clock)[1]
+
+
 def derive(state: Profile, clock: datetime | None, policies: Policies) -> View:
     """The view at the clock (UTC; none before the first tick: then time has not passed at all)."""
     at = None if clock is None else micros(clock)
     rules = tag_rules(policies)
-    walker, turns_at = lifecycle.now(state.walker, at)
+    walker, turns = lifecycle.now(state.walker, at)
     found = sorted(derived(state, walker, at, rules), key=lambda tag: tag.tag)
     given = list(manual(state))
     by_hand = {tag.tag for tag in given}
@@ -70,7 +75,7 @@ def derive(state: Profile, clock: datetime | None, policies: Policies) -> View:
     currency = main_currency(purchases)
     values = {name: write.value for name, write in state.fields.items()}
     return View(
-        lifecycle=_state(walker, step, turns_at),
+        lifecycle=_state(walker, step, turns),
         name=_name(values),
         number=_value(state.number),
         kind=_label(values.get("kind"), "person"),
@@ -97,7 +102,7 @@ def derive(state: Profile, clock: datetime | None, policies: Policies) -> View:
         satisfaction={kind: write.value for kind, write in sorted(state.scores.items())},
         needs_number=state.number is None and _earns_number(state),
         changed_at=_changed_at(state, step, found),
-        due_at=_due_at(turns_at, at, not_repurchased_at(walker, rules)),
+        due_at=_due_at(turns, at, not_repurchased_at(walker, rules)),
     )
 
 
@@ -105,7 +110,7 @@ def _prospect(first_contact: int | None) -> Step:
     return Step(lifecycle.PROSPECT, first_contact or 0, "no_purchase_yet")
 
 
-def _state(walker: Walker, step: Step, turns_at: int | None) -> State:
+def _state(walker: Walker, step: Step, turns: int | None) -> State:
     rules = walker.rules or BUILT_IN_LIFECYCLE
     return State(
         state=step.state,
@@ -113,7 +118,7 @@ def _state(walker: Walker, step: Step, turns_at: int | None) -> State:
         reason=Reason(step.code, step.params),
         policy=f"lifecycle@{rules.version}",
         evidence=step.evidence,
-        due_at=_moment(turns_at),
+        due_at=_moment(turns),
     )
 
 
@@ -176,9 +181,9 @@ def _changed_at(state: Profile, step: Step, tags: list[Tag]) -> datetime | None:
     return moment(max([state.latest_fact, step.since, *since])) if state.latest_fact else None
 
 
-def _due_at(turns_at: int | None, clock: int | None, single_at: int | None) -> datetime | None:
+def _due_at(turns: int | None, clock: int | None, single_at: int | None) -> datetime | None:
     """The earliest moment ahead of the clock at which time alone changes the view."""
-    ahead = [turns_at] if turns_at is not None else []
+    ahead = [turns] if turns is not None else []
     if single_at is not None and (clock is None or clock < single_at):
         ahead.append(single_at)
     return _moment(min(ahead, default=None))

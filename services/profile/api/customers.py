@@ -1,0 +1,240 @@
+"""`/v1/customers`: the whole picture of a customer, the list, the summary, the path of states."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Path, Query, Request
+from starlette.responses import Response
+
+from services.profile import projector, queries
+from services.profile.api.answers import customer_answer, etag, step_answer
+from services.profile.api.examples import CUSTOMER, PATH, SUMMARY, TAGS, shown
+from services.profile.api.scores import Scoring
+from services.profile.projector.lifecycle import STATES
+from services.profile.projector.rules import BUILT_IN_LIFECYCLE
+from services.profile.projector.times import micros, moment
+from services.profile.words import tag_label
+from shared.access import require
+from shared.errors import BadRequest, FieldError, Unprocessable
+from shared.http.answers import answer
+from shared.http.language import Lang
+from shared.http.paging import (
+    Page,
+    PageRequest,
+    decode_cursor,
+    encode_cursor,
+    page_answer,
+    parse_sort,
+)
+from shared.kernel import Kernel
+from shared.reading import read_manners
+from shared.words import Language, label
+from shared.words.labels import LABELS
+
+router = APIRouter(
+    tags=["customers"], dependencies=[Depends(require("read")), Depends(read_manners)]
+)
+
+Customer = Annotated[
+    str,
+    Path(
+        description="UUID, customer number (C2026000123) or `type:value` of an identifier.",
+        examples=["member_no:1"],
+    ),
+]
+_Text = Annotated[str | None, Query(max_length=200)]
+
+
+def kernel_of(request: Request) -> Kernel:
+    """The things of this process."""
+    kernel: Kernel = request.app.state.kernel
+    return kernel
+
+
+def known(kind: str, name: str, value: str | None) -> None:
+    """Refuse a filter by a code that cannot be. Raises Unprocessable."""
+    if value is not None and value not in LABELS[kind]:
+        params = {"allowed": ", ".join(LABELS[kind])}
+        errors = [FieldError(f"?{name}", "not_allowed", params)]
+        raise Unprocessable("validation_failed", errors=errors)
+
+
+async def filters_of(
+    state: Annotated[str | None, Query(description="Lifecycle state.", examples=["mature"])] = None,
+    tag: Annotated[
+        list[str] | None,
+        Query(description="Repeatable: all must hold.", examples=[["behaviour:night-owl"]]),
+    ] = None,
+    owner: _Text = None,
+    region: _Text = None,
+    industry: _Text = None,
+    churn_band: Annotated[str | None, Query(examples=["high"])] = None,
+    rfm_class: Annotated[str | None, Query(examples=["at_risk"])] = None,
+    currency: Annotated[
+        str | None, Query(max_length=3, description="Main currency.", examples=["CNY"])
+    ] = None,
+    q: Annotated[
+        str | None,
+        Query(max_length=200, description="Part of name (pinyin too), number or identifier."),
+    ] = None,
+) -> queries.Filters:
+    """The filters of the list, as a dependency."""
+    known("lifecycle", "state", state)
+    known("churn_band", "churn_band", churn_band)
+    known("rfm_class", "rfm_class", rfm_class)
+    return queries.Filters(
+        state=state,
+        tags=tuple(tag or ()),
+        owner=owner,
+        region=region,
+        industry=industry,
+        churn_band=churn_band,
+        rfm_class=rfm_class,
+        currency=currency,
+        q=q,
+    )
+
+
+Filtered = Annotated[queries.Filters, Depends(filters_of)]
+Sort = Annotated[
+    str,
+    Query(
+        description="`purchases.count`, `purchases.spend`, `last_purchase_at`, `first_contact_at` or"
+        " `name`; `-` before it: greatest first. Who has no value comes last either way. Spend is"
+        " compared as a number in each customer's main currency: filter by `currency` to compare"
+        " like with like.",
+    ),
+]
+
+
+@router.get("/v1/customers/summary", responses=shown(SUMMARY, "Customers by class."))
+async def summarise_customers(request: Request, language: Lang) -> Response:
+    """How many customers there are: in all, by state, tag, churn band and RFM class."""
+    async with kernel_of(request).database.snapshot() as conn:
+        states = await queries.count_by(conn, "lifecycle")
+        bands = await queries.count_by(conn, "churn_band")
+        classes = await queries.count_by(conn, "rfm_class")
+        tags = await queries.count_tags(conn)
+    return answer(
+        {
+            "total": sum(states.values()),
+            "states": _counts("state", "lifecycle", STATES, states, language),
+            "tags": _tag_counts(tags, language),
+            "churn_bands": _counts(
+                "band", "churn_band", tuple(LABELS["churn_band"]), bands, language
+            ),
+            "rfm_classes": _counts(
+                "class", "rfm_class", tuple(LABELS["rfm_class"]), classes, language
+            ),
+        }
+    )
+
+
+def _counts(
+    key: str, kind: str, codes: tuple[str, ...], counts: dict[str | None, int], language: Language
+) -> list[dict[str, Any]]:
+    return [
+        {key: code, "label": label(kind, code, language), "count": counts.get(code, 0)}
+        for code in codes
+    ]
+
+
+def _tag_counts(counts: dict[str, int], language: Language) -> list[dict[str, Any]]:
+    return [
+        {"tag": tag, "label": tag_label(tag, language), "count": count}
+        for tag, count in counts.items()
+    ]
+
+
+@router.get("/v1/tags", responses=shown(TAGS, "All tags, the most frequent first."))
+async def list_tags(request: Request, language: Lang) -> Response:
+    """Every tag that a customer has or that can be derived, with its number of customers."""
+    async with kernel_of(request).database.read() as conn:
+        counts = await queries.count_tags(conn)
+    counts |= {code: 0 for code in LABELS["tag"] if code not in counts}
+    return answer(page_answer(_tag_counts(counts, language), None))
+
+
+@router.get("/v1/customers/{customer}", responses=shown(CUSTOMER, "The whole picture."))
+async def read_customer(
+    request: Request,
+    customer: Customer,
+    language: Lang,
+    include: Annotated[
+        str | None, Query(description="`scores`: scoring's own numbers too.", examples=["scores"])
+    ] = None,
+) -> Response:
+    """One customer, whole: record, habits, tags, lifecycle, classes, complaints, consents."""
+    if include not in (None, "scores"):
+        errors = [FieldError("?include", "not_allowed", {"allowed": "scores"})]
+        raise Unprocessable("validation_failed", errors=errors)
+    async with kernel_of(request).database.read() as conn:
+        found = await queries.find(conn, customer)
+    whole = customer_answer(found, language)
+    if include:
+        scoring: Scoring = request.app.state.scoring
+        authorization = request.headers.get("authorization", "")
+        await scoring.add(whole, found.customer_id, authorization, language)
+    return answer(whole, headers={"ETag": etag(found.view)})
+
+
+@router.get("/v1/customers/{customer}/lifecycle", responses=shown(PATH, "The path of states."))
+async def read_path(request: Request, customer: Customer, language: Lang) -> Response:
+    """Every state that the customer has been in, each with since, reason, evidence and policy."""
+    async with kernel_of(request).database.snapshot() as conn:
+        whole = await queries.find_whole(conn, customer)
+    clock = None if whole.clock is None else micros(whole.clock)
+    rules = whole.state.walker.rules or BUILT_IN_LIFECYCLE
+    policy = f"lifecycle@{rules.version}"
+    steps = projector.path(whole.state.items, whole.state.contacts.first, clock, rules)
+    turns_at = projector.turns_at(whole.state, clock)
+    return answer(
+        {
+            "customer_id": whole.customer_id,
+            "policy": policy,
+            "due_at": None if turns_at is None else moment(turns_at),
+            "items": [step_answer(step, policy, language) for step in steps],
+        }
+    )
+
+
+@router.get(
+    "/v1/customers",
+    responses=shown({"items": [CUSTOMER], "next_cursor": None, "total": 1}, "The list."),
+)
+async def list_customers(
+    request: Request,
+    language: Lang,
+    page: Page,
+    filters: Filtered,
+    sort: Sort = "-last_purchase_at",
+) -> Response:
+    """Customers by any combination of filters, all of which must hold."""
+    column, descending = parse_sort(sort, queries.SORTS)
+    async with kernel_of(request).database.read() as conn:
+        found = await queries.list_customers(
+            conn,
+            filters,
+            column,
+            descending=descending,
+            after=_after(page, sort, column),
+            limit=page.limit + 1,
+        )
+        total = await queries.count_customers(conn, filters) if page.count else None
+    shown_items = found[: page.limit]
+    next_cursor = None
+    if len(found) > page.limit:
+        last = shown_items[-1]
+        next_cursor = encode_cursor([sort, last.sorted_by, last.customer_id])
+    items = [customer_answer(one, language) for one in shown_items]
+    return answer(page_answer(items, next_cursor, total))
+
+
+def _after(page: PageRequest, sort: str, column: str) -> tuple[Any, UUID] | None:
+    """Where the page begins; a cursor of another order is as bogus as one of another list."""
+    if page.cursor is None:
+        return None
+    of, value, customer_id = decode_cursor(page.cursor, queries.SORTS[column][1])
+    if of != sort:
+        raise BadRequest("invalid_cursor")
+    return value, customer_id

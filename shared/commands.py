@@ -1,0 +1,217 @@
+"""Commands: decided under the customer's lock, from what is folded and what is not folded yet.
+
+One transaction: lock the customer; read in one statement its row and its own outbox entries behind what the
+projection has seen; `decide`; keep what must be unique; append; commit. Only then wait until the own projection has
+passed it. After the commit the answer is never an error.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from fastapi import Request
+
+from shared import codec, metrics
+from shared.database import Connection
+from shared.errors import NotFound, Unprocessable
+from shared.ids import new_id, partition_of
+from shared.kernel import Kernel
+from shared.log import Entry
+from shared.outbox import OUTBOX
+from shared.positions import Position, Progress, parse, render
+from shared.projection import Projection
+from shared.tables import ORIGINS
+
+FOLD_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """One event that a command decides on."""
+
+    type: str
+    data: msgspec.Struct
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a command. `status` is the one to answer; `replayed`: it was done before."""
+
+    status: int
+    subject: str
+    position: str
+    folded: bool
+    replayed: bool = False
+
+
+Decide = Callable[[Any], Sequence[Decision]]
+"""From the customer's state as it is now (folded and pending) to events; raises Problems."""
+
+
+async def remembered(
+    conn: Connection, request: Request, key: str | None, digest: bytes
+) -> Outcome | None:
+    """The outcome of the same request, if it was done before. Raises 422 idempotency_key_reused.
+
+    The same key at the same time waits here: the lock is held until the first one has committed.
+    """
+    if key is None:
+        return None
+    principal, route = _name(request)
+    await conn.execute(
+        "SELECT pg_advisory_xact_lock(hashtextextended($1, 9))", f"{principal} {route} {key}"
+    )
+    row = await conn.fetchrow(
+        "SELECT request_hash, status, subject, position FROM idempotency"
+        " WHERE principal = $1 AND route = $2 AND key = $3 AND created_at > now() - interval '72 hours'",
+        principal,
+        route,
+        key,
+    )
+    if row is None:
+        return None
+    if row["request_hash"] != digest:
+        raise Unprocessable("idempotency_key_reused")
+    return Outcome(row["status"], row["subject"], row["position"], folded=True, replayed=True)
+
+
+def _name(request: Request) -> tuple[str, str]:
+    return str(request.state.caller.id), f"{request.method} {request.scope['path']}"
+
+
+async def execute(
+    request: Request,
+    projection: Projection[Any, Any, Any],
+    customer_id: UUID,
+    decide: Decide,
+    *,
+    command: str,
+    status: int = 200,
+    key: str | None = None,
+    digest: bytes = b"",
+    subject: str | None = None,
+    must_exist: bool = True,
+) -> Outcome:
+    """Decide and append; then wait a moment for the own projection. Raises what `decide` raises, and NotFound
+    for a customer whom this service does not know (unless `must_exist` is False)."""
+    kernel: Kernel = request.app.state.kernel
+    now = kernel.clock()
+    async with kernel.database.transaction() as conn:
+        before = await remembered(conn, request, key, digest)
+        if before is not None:
+            metrics.commands.labels(kernel.service.name, command, "replayed").inc()
+            return before
+        await conn.execute(
+            "SELECT pg_advisory_xact_lock(hashtextextended($1, 10))", str(customer_id)
+        )
+        state = await _state(conn, kernel, projection, customer_id, must_exist=must_exist)
+        decisions = decide(state)
+        position = await _append(conn, kernel, customer_id, decisions, now)
+        if key is not None:
+            principal, route = _name(request)
+            await conn.execute(
+                "INSERT INTO idempotency VALUES ($1, $2, $3, $4, $5, $6, $7, now())"
+                " ON CONFLICT (principal, route, key) DO UPDATE SET request_hash = excluded.request_hash,"
+                " status = excluded.status, subject = excluded.subject, position = excluded.position,"
+                " created_at = excluded.created_at",
+                principal,
+                route,
+                key,
+                digest,
+                status,
+                subject or str(customer_id),
+                position,
+            )
+    kernel.outbox_hint.give()
+    metrics.commands.labels(kernel.service.name, command, "done").inc()
+    folded = await wait_until_folded(request, position)
+    return Outcome(status, subject or str(customer_id), position, folded)
+
+
+async def wait_until_folded(request: Request, position: str) -> bool:
+    """Whether the own projection has passed a position, after a moment at most. Never raises: what was
+    committed stands, whatever happens now."""
+    kernel: Kernel = request.app.state.kernel
+    progress: Progress = request.app.state.progress
+    if not position:
+        return True
+    try:
+        return await progress.reached(parse(position, kernel.settings.partitions), FOLD_SECONDS)
+    except Exception:  # noqa: BLE001 - then the answer is 202
+        return False
+
+
+async def _state(
+    conn: Connection,
+    kernel: Kernel,
+    projection: Projection[Any, Any, Any],
+    customer_id: UUID,
+    *,
+    must_exist: bool,
+) -> Any:
+    """The customer as folded, with the own events that are not folded yet applied on top: both from one
+    statement, since an event folded between two statements would be in neither."""
+    own = ORIGINS.index(kernel.service.name) + 1
+    partition = partition_of(str(customer_id), kernel.settings.partitions)
+    rows = await conn.fetch(
+        f"SELECT r.state, c.seen[$3] AS seen, o.sequence, o.value, o.recorded_at"
+        " FROM checkpoint AS c"
+        f" LEFT JOIN {projection.table.name} AS r ON r.customer_id = $1"
+        " LEFT JOIN outbox AS o ON o.partition = c.partition AND o.sequence > c.seen[$3] AND o.key = $4"
+        " WHERE c.topic = 'customers' AND c.version = $5 AND c.partition = $2 ORDER BY o.sequence",
+        customer_id,
+        partition,
+        own,
+        str(customer_id),
+        kernel.service.version,
+    )
+    folded = rows[0]["state"] if rows else None
+    pending = [row for row in rows if row["sequence"] is not None]
+    if folded is None and not pending and must_exist:
+        raise NotFound("customer_not_found")
+    state = msgspec.msgpack.decode(folded, type=projection.state) if folded else projection.state()
+    for row in pending:
+        event = codec.decode(
+            row["value"],
+            origin=kernel.service.name,
+            sequence=row["sequence"],
+            partition=partition,
+            offset=-1,
+            recordedtime=row["recorded_at"],
+        )
+        if event.type in projection.consumes | projection.shows:
+            state = projection.evolve(state, event)
+    return state
+
+
+async def _append(
+    conn: Connection,
+    kernel: Kernel,
+    customer_id: UUID,
+    decisions: Sequence[Decision],
+    now: datetime,
+) -> str:
+    partition = partition_of(str(customer_id), kernel.settings.partitions)
+    entries = [(partition, _entry(kernel, str(customer_id), one, now)) for one in decisions]
+    numbers = await OUTBOX.append(conn, entries, now)
+    if not numbers:
+        return ""
+    return render([Position(kernel.service.name, partition, numbers[-1])])
+
+
+def _entry(kernel: Kernel, customer: str, decision: Decision, now: datetime) -> Entry:
+    event_id = new_id()
+    value = codec.encode(
+        id=event_id,
+        type=decision.type,
+        subject=customer,
+        time=now,
+        receivedtime=now,
+        source=f"tenure/{kernel.service.name}",
+        sourceid=event_id,
+        data=decision.data,
+    )
+    return Entry(key=customer, value=value)

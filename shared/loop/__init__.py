@@ -1,0 +1,1 @@
+"""The loop: one transaction a batch, one owner a partition."""

@@ -1,0 +1,169 @@
+"""The contract of the log: the same tests for both adapters."""
+
+import asyncio
+import uuid
+
+import pytest
+
+from shared import migrations
+from shared.errors import Gap, Pause
+from shared.log import MAX_RECORD_BYTES, Entry, Misconfigured, open_log
+from shared.log.batching import Batching
+
+PARTITIONS = 3
+
+
+@pytest.fixture(params=["postgresql", pytest.param("kafka", marks=pytest.mark.kafka)])
+async def make(request):
+    """A function that opens the same fresh log again and again."""
+    opened = []
+    namespace = f"c{uuid.uuid4().hex[:8]}"
+    if request.param == "kafka":
+        url = f"kafka://{request.getfixturevalue('kafka').bootstrap}"
+    else:
+        url = await _fresh(request.getfixturevalue("postgres"))
+
+    def open_one(partitions=PARTITIONS):
+        log = open_log(url, namespace=namespace, partitions=partitions, replication=1, client="test")
+        opened.append(log)
+        return log
+
+    yield open_one
+    for log in opened:
+        await log.close()
+
+
+async def _fresh(postgres):
+    name = f"log{uuid.uuid4().hex[:10]}"
+    postgres.create_database(name)
+    await migrations.upgrade("log", postgres.url(name))
+    return postgres.url(name)
+
+
+@pytest.fixture
+async def log(make):
+    made = make()
+    await made.check()
+    return made
+
+
+def entries(partition, count, start=0, size=10):
+    return [
+        (partition, Entry(key=f"k{n}", value=b"x" * size + str(n).encode(), origin="profile", sequence=n))
+        for n in range(start + 1, start + count + 1)
+    ]
+
+
+async def read_all(log, partition, offset=0):
+    found = []
+    while True:
+        records = await log.read("customers", partition, offset, events=7, size=1 << 20, wait=0.3)
+        if not records:
+            return found
+        found += records
+        offset = records[-1].offset + 1
+
+
+async def test_what_was_appended_is_read_in_order_with_offsets_from_zero(log):
+    await log.append("customers", entries(1, 20))
+    records = await read_all(log, 1)
+    assert [record.offset for record in records] == list(range(20))
+    assert [record.sequence for record in records] == list(range(1, 21))
+    assert {record.origin for record in records} == {"profile"}
+    assert records[3].value == b"x" * 10 + b"4"
+    assert records[3].key == "k4"
+    assert records == sorted(records, key=lambda record: record.recorded_at)
+
+
+async def test_partitions_and_topics_are_apart(log):
+    await log.append("customers", [*entries(0, 2), *entries(2, 3)])
+    assert await log.ends("customers") == {0: 2, 1: 0, 2: 3}
+    assert await log.ends("inbound") == {0: 0, 1: 0, 2: 0}
+    assert await read_all(log, 1) == []
+
+
+async def test_a_signature_and_no_origin_survive(log):
+    await log.append("inbound", [(0, Entry(key="k", value=b"{}", signature=b"\x00\xff"))])
+    [record] = await log.read("inbound", 0, 0, events=10, size=1000, wait=2)
+    assert (record.signature, record.origin, record.sequence) == (b"\x00\xff", None, None)
+
+
+async def test_reading_waits_for_what_comes(log):
+    reading = asyncio.create_task(log.read("customers", 0, 0, events=10, size=1000, wait=10))
+    await asyncio.sleep(0.3)
+    assert not reading.done()
+    await log.append("customers", entries(0, 1))
+    assert len(await asyncio.wait_for(reading, 5)) == 1
+
+
+async def test_reading_in_vain_ends(log):
+    assert await log.read("customers", 0, 0, events=10, size=1000, wait=0.1) == []
+
+
+async def test_a_batch_is_bounded_by_events_and_about_by_bytes(log):
+    await log.append("customers", entries(0, 50, size=1000))
+    assert len(await log.read("customers", 0, 0, events=10, size=1 << 20, wait=2)) == 10
+    some = await log.read("customers", 0, 10, events=50, size=1, wait=2)
+    assert 1 <= len(some) <= 40
+    assert some[0].offset == 10
+
+
+async def test_one_reader_may_go_back(log):
+    await log.append("customers", entries(0, 5))
+    first = await log.read("customers", 0, 0, events=10, size=1000, wait=2)
+    again = await log.read("customers", 0, 2, events=10, size=1000, wait=2)
+    assert again == first[2:]
+
+
+async def test_concurrent_appends_leave_no_hole_and_mix_no_batch(make, log):
+    other = make()
+    batches = [
+        (log if n % 2 else other).append("customers", entries(0, 10, start=100 * n)) for n in range(12)
+    ]
+    await asyncio.gather(*batches)
+    records = await read_all(log, 0)
+    assert [record.offset for record in records] == list(range(120))
+    by_batch = {}
+    for record in records:
+        by_batch.setdefault(record.sequence // 100, []).append(record.sequence)
+    assert all(numbers == sorted(numbers) for numbers in by_batch.values())
+
+
+async def test_what_could_not_be_sent_is_refused(log):
+    with pytest.raises(ValueError, match="cannot be sent"):
+        await log.append("customers", [(0, Entry(key="k", value=b"x" * (MAX_RECORD_BYTES + 1)))])
+    await log.append("customers", [(0, Entry(key="k", value=b"x" * MAX_RECORD_BYTES))])
+    assert await log.ends("customers") == {0: 1, 1: 0, 2: 0}
+
+
+async def test_another_number_of_partitions_is_refused(make, log):
+    with pytest.raises(Misconfigured, match="partitions"):
+        await make(partitions=PARTITIONS + 1).check()
+    await make().check()
+
+
+async def test_batching_keeps_the_order_and_answers_each(log):
+    batching = Batching(log, "customers")
+    await asyncio.gather(*(batching.append(entries(0, 3, start=3 * n)) for n in range(30)))
+    assert [record.sequence for record in await read_all(log, 0)] == list(range(1, 91))
+
+
+@pytest.mark.kafka
+async def test_reading_beyond_what_kafka_has_is_fatal_and_no_jump_to_the_end(kafka):
+    namespace = f"c{uuid.uuid4().hex[:8]}"
+    log = open_log(
+        f"kafka://{kafka.bootstrap}", namespace=namespace, partitions=1, replication=1, client="test"
+    )
+    await log.check()
+    await log.append("customers", entries(0, 3))
+    with pytest.raises(Gap):
+        await log.read("customers", 0, 10, events=10, size=1000, wait=2)
+    await log.close()
+
+
+@pytest.mark.parametrize("url", ["kafka://127.0.0.1:9", "postgresql://nobody@127.0.0.1:9/log"])
+async def test_a_log_that_is_away_is_a_pause(url):
+    log = open_log(url, namespace="", partitions=1, replication=1, client="test")
+    with pytest.raises(Pause):
+        await log.check()
+    await log.close()
