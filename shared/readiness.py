@@ -4,12 +4,16 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+import structlog
+
 from shared import metrics
 from shared.errors import Pause
 from shared.kernel import Kernel
 from shared.loop.rows import ALWAYS
 from shared.loop.worker import Worker
 from shared.outbox import OUTBOX
+
+_logger = structlog.get_logger(__name__)
 
 Readiness = Callable[[], Awaitable[Mapping[str, Any]]]
 
@@ -73,7 +77,8 @@ def worker_readiness(kernel: Kernel, worker: Worker) -> Readiness:
         }
         try:
             answer |= await _behind(kernel, worker)
-        except Exception:  # noqa: BLE001 - whatever it is, it is missing
+        except Exception as error:
+            _logger.warning("progress_unknown", exc_info=error)
             answer["missing"].append("log or database")
         stopped = {
             f"{topic}-{partition}": runner.stopped

@@ -9,6 +9,7 @@ import pytest
 from deploy.local.kafka import KafkaServer
 from deploy.local.postgres import PostgresServer
 from deploy.local.temporary import temporary_postgres
+from shared import logging
 
 os.environ.setdefault("INBOUND_SECRET", "a secret of the tests")
 
@@ -40,3 +41,9 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaServer]:
     server.start()
     yield server
     server.stop()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def plain_logs() -> None:
+    """As in a process of ours: one line of JSON, no values of customers."""
+    logging.configure(service="tests", process="tests", level="WARNING")

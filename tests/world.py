@@ -77,12 +77,13 @@ class World:
     async def settled(self, seconds: float = 20.0) -> None:
         """Wait until every worker has caught up."""
         checks = [worker_readiness(self.kernels[name], self.workers[name]) for name in self.workers]
-        async with asyncio.timeout(seconds):
-            quiet = 0
-            while quiet < 2:
-                answers = [await check() for check in checks]
-                quiet = quiet + 1 if all(answer.get("caught_up") for answer in answers) else 0
-                await asyncio.sleep(0.02)
+        until = asyncio.get_running_loop().time() + seconds
+        quiet = 0
+        while quiet < 2:
+            answers = [await check() for check in checks]
+            quiet = quiet + 1 if all(answer.get("caught_up") for answer in answers) else 0
+            assert asyncio.get_running_loop().time() < until, answers
+            await asyncio.sleep(0.02)
 
 
 async def new_key(url: str, scopes: Sequence[str], source_prefixes: Sequence[str] = ()) -> str:

@@ -8,7 +8,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from deploy.demo.shift import Shift, wall_clock
+from deploy.demo.shift import Shift
 from deploy.demo.source import Integers, cents, integers, read
 
 SMALL_HOUSEHOLDS = 200
@@ -32,15 +32,14 @@ class Lines:
 
 @dataclass(frozen=True)
 class Baskets:
-    """One entry a basket, in the order of their moved times; lines from `first` to `first[+1]`."""
+    """One entry a basket, in the order of time; lines from `first` to `first[+1]`."""
 
     id: Integers
     household: Integers
     store: Integers
     total: Integers  # cents
     discount: Integers  # cents
-    wall: Integers  # the shop's wall clock, before the shift
-    instant: Integers  # seconds of UTC, after the shift
+    utc: Integers  # seconds, before the shift
     first: Integers
     product: Integers
     quantity: Integers
@@ -78,12 +77,11 @@ def _money(column: str) -> Integers:
     return cents(read("transactions", [column]), column)
 
 
-def together(lines: Lines, shift: Shift) -> Baskets:
-    """Add up the lines of each basket and put the baskets in the order of their moved times."""
+def together(lines: Lines) -> Baskets:
+    """Add up the lines of each basket and put the baskets in the order of time."""
     ids, first, count = np.unique(lines.basket, return_index=True, return_counts=True)
-    wall = wall_clock(lines.utc[first])
-    instant = shift.instants(wall)
-    order = np.lexsort((ids, instant))
+    utc = lines.utc[first]
+    order = np.lexsort((ids, utc))
     first_now = np.concatenate(([0], np.cumsum(count[order])))
     line = np.repeat(first[order] - first_now[:-1], count[order]) + np.arange(first_now[-1])
     return Baskets(
@@ -92,8 +90,7 @@ def together(lines: Lines, shift: Shift) -> Baskets:
         store=lines.store[first][order],
         total=np.add.reduceat(lines.amount, first)[order],
         discount=np.add.reduceat(lines.discount, first)[order],
-        wall=wall[order],
-        instant=instant[order],
+        utc=utc[order],
         first=first_now,
         product=lines.product[line],
         quantity=lines.quantity[line],
@@ -131,7 +128,7 @@ class Writer:
         return _join(
             '{"id":"cj-basket-', order,
             '","source":"completejourney","type":"purchase.completed","time":"',
-            self._shift.texts(b.wall[some]),
+            self._shift.texts(b.utc[some]),
             '","customer":{"member_no":"', pc.cast(pa.array(b.household[some]), pa.string()),
             '"},"data":{"order_id":"', order,
             '","total":{"amount":"', money(b.total[some]),

@@ -19,18 +19,18 @@ class Written(NamedTuple):
 
 
 class Happening(NamedTuple):
-    """Something that happened to a household, at a wall clock before the shift."""
+    """Something that happened to a household, at an aware time before the shift."""
 
     id: str
     source: str
     type: str
     household: int
-    wall: datetime
+    at: datetime
     data: dict[str, Any]
 
     def write(self, shift: Shift) -> Written:
         """The event as our own spelling has it, its time moved."""
-        at = shift.moved(self.wall)
+        at = shift.moved(self.at)
         event = {
             "id": self.id,
             "source": self.source,

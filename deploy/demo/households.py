@@ -1,7 +1,7 @@
 """What the package knows of households besides baskets: campaigns, coupons, demographics.
 
 The package dates campaigns and redemptions by day only: a campaign is sent at nine in the morning
-of its first day, a coupon counts as redeemed at noon. Demographics are dated by no one: a
+of its first day, a coupon counts as redeemed at noon, both in New York. Demographics are dated by no one: a
 household's stand at its first basket.
 """
 
@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from deploy.demo.events import REAL, Happening
+from deploy.demo.shift import SHOPS
 from deploy.demo.source import read
 
 SENT_HOUR, REDEEMED_HOUR = 9, 12
@@ -31,11 +32,11 @@ def _rows(name: str) -> list[dict[str, Any]]:
 
 
 def _at(day: datetime, hour: int) -> datetime:
-    return datetime(day.year, day.month, day.day, hour)  # noqa: DTZ001 - a wall clock
+    return datetime(day.year, day.month, day.day, hour, tzinfo=SHOPS)
 
 
 def described(first_baskets: Mapping[int, datetime]) -> Iterator[Happening]:
-    """Demographics of the households that `first_baskets` names, with its wall clocks."""
+    """Demographics of the households that `first_baskets` names, at its times."""
     for row in _rows("demographics"):
         household = row["household_id"]
         if household in first_baskets:
@@ -45,7 +46,7 @@ def described(first_baskets: Mapping[int, datetime]) -> Iterator[Happening]:
                 source=REAL,
                 type="customer.described",
                 household=household,
-                wall=first_baskets[household],
+                at=first_baskets[household],
                 data={"traits": {"kind": "person", **traits}},
             )
 
@@ -61,7 +62,7 @@ def campaigns_sent(households: Mapping[int, Any]) -> Iterator[Happening]:
                 source=REAL,
                 type="interaction.recorded",
                 household=household,
-                wall=_at(descriptions[campaign]["start_date"], SENT_HOUR),
+                at=_at(descriptions[campaign]["start_date"], SENT_HOUR),
                 data={
                     "kind": "campaign_sent",
                     "channel": "mail",
@@ -84,7 +85,7 @@ def coupons_redeemed(households: Mapping[int, Any]) -> Iterator[Happening]:
                 source=REAL,
                 type="interaction.recorded",
                 household=household,
-                wall=_at(day, REDEEMED_HOUR),
+                at=_at(day, REDEEMED_HOUR),
                 data={
                     "kind": "campaign_response",
                     "channel": "store",

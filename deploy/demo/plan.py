@@ -6,7 +6,7 @@ The same package, shift and mode give the same bytes.
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import chain
 from typing import Any
 from zlib import crc32
@@ -19,7 +19,7 @@ from deploy.demo.baskets import Baskets, Lines, Writer, together
 from deploy.demo.events import Written
 from deploy.demo.extras import Basket, made_up
 from deploy.demo.households import campaigns_sent, coupons_redeemed, described
-from deploy.demo.shift import EPOCH, Shift, wall_clock
+from deploy.demo.shift import Shift, on_the_wall
 
 BODY_BYTES = 3_500_000  # the door takes 4 MiB
 WINDOW_BATCHES = 32  # written at a time: a few MB of temporaries instead of hundreds
@@ -54,10 +54,9 @@ class Plan:
 
 def prepare(lines: Lines, shift: Shift, *, batch_events: int) -> Plan:
     """Write every event of the chosen households into batches of at most `batch_events`."""
-    baskets = together(lines, shift)
+    baskets = together(lines)
     households = _by_household(baskets)
-    end = _wall(int(wall_clock(np.array([lines.last_utc]))[0]))
-    others = _others(households, end, shift)
+    others = _others(households, on_the_wall(lines.last_utc), shift)
     windows = _in_order(baskets, others, shift, WINDOW_BATCHES * batch_events)
     bodies = chain.from_iterable(_cut(window, batch_events) for window in windows)
     return Plan(
@@ -66,17 +65,12 @@ def prepare(lines: Lines, shift: Shift, *, batch_events: int) -> Plan:
     )
 
 
-def _wall(seconds: int) -> datetime:
-    return EPOCH + timedelta(seconds=seconds)
-
-
 def _by_household(baskets: Baskets) -> dict[int, list[Basket]]:
-    """Each household's baskets in the order of the wall clock."""
+    """Each household's baskets in the order of time."""
     found: dict[int, list[Basket]] = defaultdict(list)
-    order = np.lexsort((baskets.id, baskets.wall))
-    columns = (baskets.household, baskets.id, baskets.store, baskets.wall)
-    for household, basket, store, wall in zip(*(c[order].tolist() for c in columns), strict=True):
-        found[household].append(Basket(str(basket), str(store), _wall(wall)))
+    columns = (baskets.household, baskets.id, baskets.store, baskets.utc)
+    for household, basket, store, utc in zip(*(c.tolist() for c in columns), strict=True):
+        found[household].append(Basket(str(basket), str(store), on_the_wall(utc)))
     return dict(found)
 
 
@@ -84,7 +78,7 @@ def _others(
     households: Mapping[int, Sequence[Basket]], end: datetime, shift: Shift
 ) -> list[Written]:
     """Everything that is not a basket, in the order of time."""
-    firsts = {household: baskets[0].wall for household, baskets in households.items()}
+    firsts = {household: baskets[0].at for household, baskets in households.items()}
     happenings = chain(
         described(firsts),
         campaigns_sent(firsts),
@@ -99,7 +93,8 @@ def _in_order(
 ) -> Iterator[Any]:
     """Merge both by time, a window of JSON texts at a time; of one moment, baskets come last."""
     writer = Writer(baskets, shift)
-    instants = np.concatenate(([other.instant for other in others], baskets.instant))
+    bought_at = shift.instants(baskets.utc)
+    instants = np.concatenate(([other.instant for other in others], bought_at))
     order = np.argsort(instants, kind="stable")
     for start in range(0, len(order), window):
         here = order[start : start + window]

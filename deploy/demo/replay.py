@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 
 from deploy.demo import baskets, shift
@@ -57,8 +56,7 @@ def _key(path: Path) -> str:
 def _plan(options: Options, now: datetime) -> tuple[Plan, str]:
     """All batches, and the name of the import: another shift or mode is another import."""
     lines = baskets.load(small=options.mode == "small")
-    last = int(shift.wall_clock(np.array([lines.last_utc]))[0])
-    weeks = shift.kept(options.state / "shift.json", last, now)
+    weeks = shift.kept(options.state / "shift.json", lines.last_utc, now)
     history = f"completejourney-{weeks.weeks}-{options.mode}"
     plan = prepare(lines, weeks, batch_events=options.batch)
     pa.default_memory_pool().release_unused()

@@ -13,7 +13,7 @@ from deploy.local.errors import LocalRunError
 from deploy.local.options import options
 from deploy.local.processes import hold
 from deploy.local.run import LocalRun, say
-from deploy.local.state import LOCAL
+from deploy.local.state import local_folder
 
 _STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -32,10 +32,10 @@ def main(arguments: list[str]) -> int:
 
     _listen()
     try:
-        chosen = options(os.environ)
+        chosen, local = options(os.environ), local_folder()
         taken = "another make run of this checkout is running; stop it first (Ctrl-C there)."
-        with hold(LOCAL / "lock", taken):
-            return _run(LocalRun(chosen, LOCAL, heed))
+        with hold(local / "lock", taken):
+            return _run(LocalRun(chosen, local, heed))
     except LocalRunError as error:
         return _refuse(str(error))
     except _Stop:

@@ -21,7 +21,7 @@ from deploy.local.errors import StartFailed
 
 SYSTEM_USER = "pgserver"
 ELSEWHERE = "elsewhere"
-"""Name of the file in the data directory that names the place where the data really lie."""
+"""Name of the file in the data directory that names the place where data or programs lie."""
 _OUTSIDE = (Path("/var/lib/tenure"), Path("/tmp/tenure"))  # noqa: S108 - subfolders are ours, mode 711
 _INSTALL = "pginstall18"
 
@@ -127,19 +127,22 @@ def home_for(data_dir: Path, who: Account) -> Home:
     Raises StartFailed when no place outside can be made either."""
     data_dir.mkdir(parents=True, exist_ok=True)
     named = data_dir / ELSEWHERE
-    inside = not named.exists() and who.reaches(data_dir.parent)
-    wheel = who.executes(_WHEEL / _INSTALL / "bin" / "postgres")
-    if inside and wheel:
-        return Home(data_dir, _WHEEL / _INSTALL / "bin")
-    outside = Path(named.read_text().strip()) if named.exists() else _outside(data_dir, who)
-    if not outside.is_dir():
-        _make_outside(outside)
-    if not inside:
-        named.write_text(f"{outside}\n")
-    programs = _WHEEL / _INSTALL / "bin" if wheel else _copied_server(outside)
-    data = data_dir if inside else outside / "data"
-    data.mkdir(exist_ok=True)
-    return Home(data, programs)
+    place = Path(named.read_text().strip()) if named.exists() else None
+    inside = who.reaches(data_dir.parent) and not (place and (place / "data").exists())
+    programs = _WHEEL / _INSTALL / "bin"
+    reached = who.executes(programs / "postgres")
+    if inside and reached:
+        return Home(data_dir, programs)
+    place = place or _outside(data_dir, who)
+    _make_outside(place)
+    named.write_text(f"{place}\n")
+    who.own(named)
+    if not reached:
+        programs = _copied_server(place)
+    if inside:
+        return Home(data_dir, programs)
+    (place / "data").mkdir(exist_ok=True)
+    return Home(place / "data", programs)
 
 
 def _outside(data_dir: Path, who: Account) -> Path:

@@ -4,16 +4,17 @@ import sys
 
 from deploy.local.errors import AlreadyRunning
 from deploy.local.processes import hold
-from deploy.local.state import LOCAL, forget
+from deploy.local.state import forget, local_folder
 
 
 def main() -> int:
     """Removes `.local/`; 1 and one sentence while a run is using it."""
-    if not LOCAL.exists():
+    local = local_folder()
+    if not local.exists():
         return 0
     try:
-        with hold(LOCAL / "lock", "make run is running: stop it first (Ctrl-C there)."):
-            forget(LOCAL)
+        with hold(local / "lock", "make run is running: stop it first (Ctrl-C there)."):
+            forget(local)
     except AlreadyRunning as error:
         print(error, file=sys.stderr)
         return 1

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import secrets
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,10 +11,14 @@ from typing import Any
 
 from deploy.local.account import ELSEWHERE
 from deploy.local.ports import free_port, is_free
-from shared.access.keys import new_key
 
 ROOT = Path(__file__).parent.parent.parent
-LOCAL = ROOT / ".local"
+
+
+def local_folder() -> Path:
+    """`.local/` of this checkout; LOCAL_DIR names another one, for a second run beside it."""
+    named = os.environ.get("LOCAL_DIR")
+    return Path(named).absolute() if named else ROOT / ".local"
 
 
 def write_atomically(path: Path, text: str, *, mode: int = 0o644) -> None:
@@ -31,7 +36,7 @@ def kept_secret(path: Path) -> str:
         kept = path.read_text().strip()
         if kept:
             return kept
-    made = new_key()
+    made = f"tn_{secrets.token_urlsafe(24)}"  # an API key by its looks
     write_atomically(path, f"{made}\n", mode=0o600)
     return made
 

@@ -2,6 +2,9 @@
 
 from typing import Any
 
+import httpx
+from fastapi import FastAPI
+
 from services.profile.api import customers, editing, policies
 from services.profile.api.identities import Identities
 from services.profile.api.scores import Scoring
@@ -11,30 +14,30 @@ from services.profile.words import ERRORS
 from shared.kernel import Kernel
 from shared.parked_api import quarantine_router
 from shared.roots import build_app, run_api
+from shared.settings import KernelSettings
 
 
-def build(settings: Settings | None = None) -> Any:
+def _client(url: str, seconds: float) -> httpx.AsyncClient | None:
+    """How another service is asked, with its limit in seconds; None where its address is not set."""
+    return httpx.AsyncClient(base_url=url, timeout=seconds) if url else None
+
+
+def build(own: Settings, settings: KernelSettings | None = None) -> FastAPI:
     """The application, as tests and the process make it."""
-    own = settings or Settings()
 
     def extra(kernel: Kernel) -> dict[str, Any]:
-        shared = kernel.settings
+        others = kernel.settings
         return {
-            "scoring": Scoring(shared.scoring_url, own.scoring_seconds),
-            "identities": Identities(shared.interaction_url, own.identities_seconds),
+            "scoring": Scoring(_client(others.scoring_url, own.scoring_seconds)),
+            "identities": Identities(_client(others.interaction_url, own.identities_seconds)),
         }
 
-    routers = [
-        customers.router,
-        editing.router,
-        policies.router,
-        quarantine_router("profile"),
-    ]
-    app = build_app(SERVICE, own, routers, title="Tenure: profile", extra=extra)
+    routers = [customers.router, editing.router, policies.router, quarantine_router("profile")]
+    app = build_app(SERVICE, own, routers, title="Tenure: profile", extra=extra, settings=settings)
     app.state.words = {**app.state.words, **ERRORS}
     return app
 
 
 if __name__ == "__main__":
-    settings = Settings()
-    run_api(build(settings), SERVICE, settings)
+    own = Settings()
+    run_api(build(own), SERVICE, own)

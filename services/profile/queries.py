@@ -1,6 +1,6 @@
 """What profile answers from: reads only."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -15,7 +15,7 @@ from services.profile.tables import metadata, profile, profile_item
 from shared.database import Compiled, ReadConnection, Row, fetch
 from shared.errors import NotFound
 from shared.identity import find_customer
-from shared.projection import Policies, Policy
+from shared.projection import Policy
 
 _view = msgspec.msgpack.Decoder(View).decode
 _told = msgspec.msgpack.Decoder(Told).decode
@@ -51,12 +51,11 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Whole:
-    """One customer with everything that is stored: to decide on, or to walk."""
+    """One customer with all child rows, to be walked."""
 
     customer_id: UUID
     state: Profile
     clock: datetime | None
-    policies: Policies = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +115,6 @@ _CLOCK = (
 _FIND = Compiled(
     select(
         _HEAD.c.customer_id,
-        _HEAD.c.partition,
         _HEAD.c.state,
         _HEAD.c.view,
         _HEAD.c.told,
@@ -151,7 +149,7 @@ def _found(row: Row, sorted_by: Any = None) -> Found:
 
 
 async def find_whole(conn: ReadConnection, reference: str) -> Whole:
-    """The customer with all child rows and the policies of its partition. Raises NotFound."""
+    """The customer with all child rows. Raises NotFound."""
     row = await _row(conn, await find_customer(conn, reference))
     state = _state(row["state"])
     items = await fetch(
@@ -161,8 +159,7 @@ async def find_whole(conn: ReadConnection, reference: str) -> Whole:
         ),
     )
     state.items = {one["item"]: _item(one["state"]) for one in items}
-    policies = await policies_in_force(conn, row["partition"])
-    return Whole(row["customer_id"], state, row["clock"], policies)
+    return Whole(row["customer_id"], state, row["clock"])
 
 
 async def list_customers(
@@ -261,18 +258,6 @@ async def count_tags(conn: ReadConnection) -> dict[str, int]:
         .order_by(func.count().desc(), tags.c.value),
     )
     return {row[0]: row[1] for row in rows}
-
-
-async def policies_in_force(conn: ReadConnection, partition: int) -> Policies:
-    """The newest version of each policy that a partition has folded."""
-    rows = await fetch(
-        conn,
-        select(_POLICY.c.name, _POLICY.c.version, _POLICY.c.body)
-        .distinct(_POLICY.c.name)
-        .where(_POLICY.c.partition == partition)
-        .order_by(_POLICY.c.name, _POLICY.c.version.desc()),
-    )
-    return {row["name"]: Policy(row["name"], row["version"], row["body"]) for row in rows}
 
 
 async def list_versions(conn: ReadConnection, name: str) -> list[Published]:

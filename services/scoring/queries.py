@@ -8,6 +8,7 @@ from uuid import UUID
 
 import msgspec
 from sqlalchemy import Select, and_, bindparam, func, or_, select
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.sql.elements import ColumnElement
 
 from services.scoring.projector import View
@@ -33,7 +34,7 @@ SORTS: dict[str, tuple[ColumnElement[Any], Any]] = {
 class Scored:
     """One customer's view, and the value that the list is sorted by."""
 
-    customer_id: UUID
+    customer_id: str
     view: View
     sorted_by: Any = None
 
@@ -74,7 +75,7 @@ _FIND = Compiled(
 async def find_score(conn: ReadConnection, customer_id: UUID) -> Scored | None:
     """The customer's judgement; an absorbed one's is the survivor's."""
     rows = await conn.fetch(_FIND.sql, *_FIND.arguments(wanted=customer_id))
-    return Scored(rows[0]["customer_id"], _view(rows[0]["view"])) if rows else None
+    return Scored(str(rows[0]["customer_id"]), _view(rows[0]["view"])) if rows else None
 
 
 def _view(value: bytes) -> View:
@@ -102,7 +103,7 @@ async def list_scores(
     if len(found) < limit:
         rest = _without_value(filters, column, after[1] if after else None)
         found += await fetch(conn, rest.limit(limit - len(found)))
-    return [Scored(row["customer_id"], _view(row["view"]), row["value"]) for row in found]
+    return [Scored(str(row["customer_id"]), _view(row["view"]), row["value"]) for row in found]
 
 
 def _page(filters: Filters, column: ColumnElement[Any]) -> Select[Any]:
@@ -151,7 +152,7 @@ async def policies_in_force(conn: ReadConnection) -> Policies:
     rows = await fetch(
         conn,
         select(_POLICY.c.name, _POLICY.c.version, _POLICY.c.body)
-        .distinct(_POLICY.c.name)
+        .ext(distinct_on(_POLICY.c.name))
         .order_by(_POLICY.c.name, _POLICY.c.version.desc()),
     )
     return {row["name"]: Policy(row["name"], row["version"], row["body"]) for row in rows}
@@ -163,7 +164,7 @@ async def list_versions(
     """Published versions of a policy, newest first; with `below`, only older ones than that."""
     found = (
         select(_POLICY.c.version, _POLICY.c.body, _POLICY.c.published_at)
-        .distinct(_POLICY.c.version)
+        .ext(distinct_on(_POLICY.c.version))
         .where(_POLICY.c.name == name)
         .order_by(_POLICY.c.version.desc(), _POLICY.c.published_at)
         .limit(limit)

@@ -1,7 +1,8 @@
 """Scoring as the kernel sees it."""
 
 from services.scoring.projection import SCORES
+from services.scoring.publishing import FIT
 from services.scoring.tables import metadata
 from shared.service import Service
 
-SERVICE = Service(name="scoring", metadata=metadata, projections=(SCORES,))
+SERVICE = Service(name="scoring", metadata=metadata, projections=(SCORES,), tasks=(FIT,))

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from typing import Any
+from uuid import UUID
 
 import msgspec
 import orjson
@@ -16,6 +17,8 @@ def _plain(value: Any) -> Any:
         return msgspec.structs.asdict(value)
     if isinstance(value, BaseModel):
         return value.model_dump()
+    if isinstance(value, UUID):  # asyncpg's own subclass
+        return str(value)
     if isinstance(value, (set, frozenset)):
         return sorted(value)
     raise TypeError(f"{type(value).__qualname__} has no JSON form")

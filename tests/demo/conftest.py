@@ -1,6 +1,5 @@
 """The whole year is prepared once for all tests of the demo, and read back once."""
 
-import numpy as np
 import pytest
 
 from deploy.demo import baskets, shift
@@ -15,7 +14,7 @@ def lines() -> baskets.Lines:
 
 @pytest.fixture(scope="session")
 def weeks(lines) -> shift.Shift:
-    return shift.choose(int(shift.wall_clock(np.array([lines.last_utc]))[0]), NOW)
+    return shift.choose(lines.last_utc, NOW)
 
 
 @pytest.fixture(scope="session")

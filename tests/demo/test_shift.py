@@ -1,72 +1,96 @@
 """The rule by which dates move."""
 
-# ruff: noqa: DTZ001 - a shop's wall clock has no zone
-
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deploy.demo.shift import EPOCH, SHOPS, Shift, choose, kept, seconds, wall_clock
+from deploy.demo.shift import SHOPS, Shift, choose, kept, offsets, on_the_wall
 
-LAST = seconds(datetime(2017, 12, 31, 23, 1, 20))
-WALLS = st.datetimes(datetime(2016, 11, 1), datetime(2018, 1, 1)).map(
-    lambda wall: wall.replace(microsecond=0)
-)
+LAST = int(datetime(2018, 1, 1, 4, 1, 20, tzinfo=UTC).timestamp())
+INSTANTS = st.datetimes(
+    datetime(2016, 11, 1),  # noqa: DTZ001 - the strategy takes bounds without a zone
+    datetime(2018, 1, 2),  # noqa: DTZ001
+    timezones=st.just(UTC),
+).map(lambda at: int(at.timestamp()))
 WEEKS = st.integers(-500, 2000)
+AROUND_CLOCK_CHANGES = [  # of 2017, and 470 weeks later, when the changes are a week past
+    ("2017-03-12T01:59:59-05:00", "2026-03-15T01:59:59-05:00"),  # not legal there any more
+    ("2017-03-12T03:00:00-04:00", "2026-03-15T03:00:00-04:00"),
+    ("2017-03-05T02:30:00-05:00", "2026-03-08T02:30:00-05:00"),  # New York skips this half past two
+    ("2017-11-05T01:11:55-04:00", "2026-11-08T01:11:55-04:00"),  # not legal there any more
+    ("2017-11-05T01:11:55-05:00", "2026-11-08T01:11:55-05:00"),  # the second of two
+]
+
+
+def _one(shift, utc):
+    return shift.texts(np.array([utc]))[0].as_py()
+
+
+def _seconds(text):
+    return int(datetime.fromisoformat(text).timestamp())
 
 
 @settings(deadline=None)  # the first use of a zone or a column reads files
 @given(
-    wall=WALLS,
-    now=st.datetimes(datetime(1990, 1, 1), datetime(2090, 1, 1), timezones=st.just(UTC)),
+    last=INSTANTS,
+    now=st.datetimes(
+        datetime(1990, 1, 1),  # noqa: DTZ001 - the strategy takes bounds without a zone
+        datetime(2090, 1, 1),  # noqa: DTZ001
+        timezones=st.just(UTC),
+    ),
 )
-def test_the_last_event_lies_in_the_week_before_today(wall, now):
+def test_the_last_event_lies_in_the_week_before_today(last, now):
     today = now.replace(hour=0, minute=0, second=0, microsecond=0)
-    last = choose(seconds(wall), now).moved(wall)
-    assert today - timedelta(days=7) <= last.astimezone(UTC) < today
+    moved = choose(last, now).moved(on_the_wall(last))
+    assert today - timedelta(days=7) <= moved.astimezone(UTC) < today
+
+
+def test_a_last_event_at_midnight_is_not_todays():
+    midnight = datetime(2018, 1, 1, tzinfo=UTC)
+    last = int(midnight.timestamp())
+    assert choose(last, midnight).weeks == -1
+    assert choose(last, midnight + timedelta(days=1)).weeks == 0
+    assert choose(last, midnight + timedelta(days=7)).weeks == 0
+    assert choose(last, midnight + timedelta(days=8)).weeks == 1
 
 
 @settings(deadline=None)
-@given(wall=WALLS, weeks=WEEKS)
-def test_weekday_and_hour_stay(wall, weeks):
-    text = Shift(weeks).texts(np.array([seconds(wall)]))[0].as_py()
-    moved = datetime.fromisoformat(text).replace(tzinfo=None)
-    assert (moved.weekday(), moved.time()) == (wall.weekday(), wall.time())
-    assert moved - wall == timedelta(weeks=weeks)
+@given(utc=INSTANTS, weeks=WEEKS)
+def test_instant_and_wall_clock_move_by_the_same_whole_weeks(utc, weeks):
+    before, moved = on_the_wall(utc), datetime.fromisoformat(_one(Shift(weeks), utc))
+    assert moved - before == timedelta(weeks=weeks)
+    wall, moved_wall = before.replace(tzinfo=None), moved.replace(tzinfo=None)
+    assert moved_wall - wall == timedelta(weeks=weeks)
+    assert (moved_wall.weekday(), moved_wall.time()) == (wall.weekday(), wall.time())
 
 
 @settings(deadline=None)
-@given(walls=st.lists(WALLS, min_size=1, max_size=5), weeks=WEEKS)
-def test_columns_and_single_wall_clocks_move_alike(walls, weeks):
-    shift, column = Shift(weeks), np.array([seconds(wall) for wall in walls])
-    alone = [shift.moved(wall) for wall in walls]
-    assert shift.texts(column).to_pylist() == [at.isoformat() for at in alone]
-    assert shift.instants(column).tolist() == [int(at.timestamp()) for at in alone]
+@given(column=st.lists(INSTANTS, min_size=1, max_size=5), weeks=WEEKS)
+def test_columns_and_single_times_move_alike(column, weeks):
+    shift = Shift(weeks)
+    alone = [shift.moved(on_the_wall(utc)) for utc in column]
+    assert shift.texts(np.array(column)).to_pylist() == [at.isoformat() for at in alone]
+    assert shift.instants(np.array(column)).tolist() == [int(at.timestamp()) for at in alone]
 
 
 @settings(deadline=None)
-@given(utc=st.datetimes(datetime(2016, 11, 1), datetime(2018, 1, 2), timezones=st.just(UTC)))
-def test_shops_see_new_yorks_clock(utc):
-    at = utc.replace(microsecond=0)
-    wall = wall_clock(np.array([int(at.timestamp())]))[0]
-    assert EPOCH + timedelta(seconds=int(wall)) == at.astimezone(SHOPS).replace(tzinfo=None)
+@given(utc=INSTANTS)
+def test_shops_have_new_yorks_offset(utc):
+    at = datetime.fromtimestamp(utc, UTC).astimezone(SHOPS)
+    assert timedelta(seconds=int(offsets(np.array([utc]))[0])) == at.utcoffset()
 
 
-def test_an_hour_that_spring_skips_keeps_its_number():
-    skipped = datetime(2026, 3, 8, 2, 30)
-    assert Shift(0).texts(np.array([seconds(skipped)])).to_pylist() == ["2026-03-08T02:30:00-05:00"]
+@pytest.mark.parametrize(("before", "moved"), AROUND_CLOCK_CHANGES)
+def test_clock_changes_move_with_the_data(before, moved):
+    assert _one(Shift(470), _seconds(before)) == moved
 
 
-def test_an_hour_that_autumn_has_twice_means_the_first():
-    twice = datetime(2026, 11, 1, 1, 30)
-    assert Shift(0).texts(np.array([seconds(twice)])).to_pylist() == ["2026-11-01T01:30:00-04:00"]
-
-
-def test_summer_in_the_data_may_become_winter():
-    july = datetime(2017, 7, 8, 18, 22, 11)
-    assert Shift(26).moved(july).isoformat() == "2018-01-06T18:22:11-05:00"
+def test_summer_in_the_data_stays_summer_time_in_winter():
+    july = _seconds("2017-07-08T18:22:11-04:00")
+    assert _one(Shift(26), july) == "2018-01-06T18:22:11-04:00"
 
 
 def test_the_shift_is_taken_once(tmp_path):

@@ -1,6 +1,7 @@
 """Facts fold in any order, in any chunks, in any two halves, to the same state and view."""
 
 import copy
+from itertools import pairwise
 
 import msgspec
 from hypothesis import HealthCheck, given, settings
@@ -68,7 +69,7 @@ def test_the_path_ends_where_the_view_stands(events, clock):
         assert steps[-1].state == view.lifecycle.state
         assert moment(steps[-1].since) == view.lifecycle.since
         assert [step.since for step in steps] == sorted(step.since for step in steps)
-    assert all(a.state != b.state or b.state == "won_back" for a, b in zip(steps, steps[1:]))
+    assert all(a.state != b.state or b.state == "won_back" for a, b in pairwise(steps))
 
 
 @given(histories(), clocks.filter(bool))

@@ -12,7 +12,7 @@ from shared.projection import Policies
 from tests.scoring.projector.folding import folded
 from tests.strategies import START, bought, make_event
 
-CLOCK = START + timedelta(days=400)
+CLOCK = START + timedelta(days=200)
 
 
 def customer(number: int) -> UUID:

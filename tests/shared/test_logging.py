@@ -62,7 +62,7 @@ def test_libraries_write_the_same_way(lines):
     except ValueError:
         logging.getLogger("asyncio").exception("Task exception was never retrieved")
     (line,) = lines()
-    assert line["logger"] == "asyncio"
+    assert line["module"] == "asyncio"
     assert line["error"] == "ValueError"
     assert "secret" not in json.dumps(line)
 

@@ -225,7 +225,7 @@ async def list_customers(
     next_cursor = None
     if len(found) > page.limit:
         last = shown_items[-1]
-        next_cursor = encode_cursor([sort, last.sorted_by, last.customer_id])
+        next_cursor = encode_cursor([sort, last.sorted_by, str(last.customer_id)])
     items = [customer_answer(one, language) for one in shown_items]
     return answer(page_answer(items, next_cursor, total))
 

@@ -20,8 +20,8 @@ class Minted:
 class Identities:
     """Asks interaction's API process (internal, without a key)."""
 
-    def __init__(self, url: str, seconds: float) -> None:
-        self._client = httpx.AsyncClient(base_url=url, timeout=seconds) if url else None
+    def __init__(self, client: httpx.AsyncClient | None) -> None:
+        self._client = client
 
     async def mint(self, identifiers: Mapping[str, str], customer_id: UUID | None = None) -> Minted:
         """The customer of these identifiers, or a new one; or give them to `customer_id`.

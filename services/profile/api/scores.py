@@ -12,8 +12,8 @@ from shared.words import Language, say
 class Scoring:
     """Asks scoring's API process; a caller's own key and language go along."""
 
-    def __init__(self, url: str, seconds: float) -> None:
-        self._client = httpx.AsyncClient(base_url=url, timeout=seconds) if url else None
+    def __init__(self, client: httpx.AsyncClient | None) -> None:
+        self._client = client
 
     async def add(
         self, answer: dict[str, Any], customer_id: UUID, authorization: str, language: Language

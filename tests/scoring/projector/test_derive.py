@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 
 from services.scoring.policies import CDNOW
-from services.scoring.projector import State, View, derive
 from services.scoring.projection import COLUMNS, row
+from services.scoring.projector import State, View, derive
 from shared.language import ComplaintOpened, PurchaseCancelled, Settled, contribution
 from shared.projection import Policy
 from tests.scoring.projector.folding import folded

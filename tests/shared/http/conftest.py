@@ -1,5 +1,6 @@
 """A small application with our manners, and a client that talks to it without a socket."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -11,7 +12,8 @@ import asyncpg
 import httpx
 import pytest
 import structlog
-from fastapi import APIRouter, Depends, FastAPI, Request
+from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request
+from fastapi.responses import StreamingResponse
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from shared.access import Caller, require
@@ -112,6 +114,10 @@ FAILURES = {
     "rule": lambda: Unprocessable(
         "validation_failed", errors=[FieldError("/rule/all/0", "not_allowed", {"allowed": "a, b"})]
     ),
+    "full": asyncio.QueueFull,
+    "teapot": lambda: HTTPException(418, "alice@example.com"),
+    "large": lambda: HTTPException(413),
+    "internal": lambda: HTTPException(500),
     "own": lambda: Conflict("plan_closed", params={"plan": "P1"}),
 }
 
@@ -120,6 +126,15 @@ FAILURES = {
 async def fail(kind: str) -> None:
     failure = FAILURES[kind]()
     raise failure
+
+
+@plain.get("/v1/halves")
+async def half() -> StreamingResponse:
+    async def content():
+        yield b"half"
+        raise KeyError("alice@example.com")
+
+    return StreamingResponse(content())
 
 
 @plain.get("/v1/secrets")

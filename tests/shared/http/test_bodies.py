@@ -5,8 +5,10 @@ import zlib
 import httpx
 import orjson
 import pytest
+from starlette.requests import Request
 
-from shared.http.bodies import LIMIT
+from shared.errors import BadRequest, TooLarge
+from shared.http.bodies import LIMIT, media_type, read_body
 
 JSON = {"Content-Type": "application/json"}
 GZIP = {**JSON, "Content-Encoding": "gzip"}
@@ -159,3 +161,48 @@ async def test_no_body_where_one_is_needed(client):
     response = await client.post("/v1/orders")
     assert response.status_code == 422
     assert response.json()["errors"][0]["code"] == "missing"
+
+
+def request_of(*messages: dict, **headers: str) -> Request:
+    pairs = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
+    scope = {"type": "http", "method": "POST", "path": "/", "headers": pairs}
+    waiting = iter(messages)
+
+    async def receive():
+        return next(waiting)
+
+    return Request(scope, receive)
+
+
+def part(body: bytes, *, more: bool = False) -> dict:
+    return {"type": "http.request", "body": body, "more_body": more}
+
+
+async def test_the_body_may_be_asked_for_twice():
+    request = request_of(part(b"a", more=True), part(b"b"))
+    assert await read_body(request) == b"ab"
+    assert await read_body(request) == b"ab"
+
+
+async def test_a_connection_that_ends_too_early():
+    request = request_of(part(b"[1,", more=True), {"type": "http.disconnect"})
+    with pytest.raises(BadRequest) as caught:
+        await read_body(request)
+    assert caught.value.code == "incomplete_body"
+
+
+async def test_nothing_is_read_beyond_the_limit():
+    parts = [part(b" " * LIMIT, more=True), part(b" ", more=True)]
+    with pytest.raises(TooLarge):  # a third read would fail otherwise
+        await read_body(request_of(*parts))
+
+
+async def test_an_empty_packed_body_is_empty():
+    assert await read_body(request_of(part(b""), content_encoding="gzip")) == b""
+
+
+def test_media_types():
+    assert media_type(request_of(content_type="Application/JSON; charset=utf-8")) == (
+        "application/json"
+    )
+    assert media_type(request_of()) == ""

@@ -95,3 +95,17 @@ async def test_strangers_get_no_cors(browser, client):
     assert "access-control-allow-origin" not in stranger.headers
     without = await client.get("/v1/orders/1", headers={"Origin": "https://crm.example"})
     assert "access-control-allow-origin" not in without.headers
+
+
+async def test_the_lifespan_passes_through(app):
+    sent = []
+    messages = iter([{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}])
+
+    async def receive():
+        return next(messages)
+
+    async def send(message):
+        sent.append(message["type"])
+
+    await app({"type": "lifespan", "state": {}}, receive, send)
+    assert sent == ["lifespan.startup.complete", "lifespan.shutdown.complete"]

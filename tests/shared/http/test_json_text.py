@@ -60,6 +60,7 @@ def test_it_takes_what_orjson_takes_and_nothing_else(body):
         (b'{"a": 1', "invalid_json"),
         (b"1 2", "invalid_json"),
         (b"1],[2", "invalid_json"),
+        (b" " * 70_000 + b"1],[2", "invalid_json"),
         (b"]" * 2000 + b"," + b"[" * 2000, "invalid_json"),
         (b"]", "invalid_json"),
         (b"[", "invalid_json"),

@@ -64,7 +64,7 @@ async def test_a_bug_says_nothing_about_itself(client):
     assert "Traceback" not in response.text
 
 
-@pytest.mark.parametrize("kind", ["away", "pool", "slow"])
+@pytest.mark.parametrize("kind", ["away", "pool", "slow", "full"])
 async def test_the_world_is_away(client, kind):
     response = await client.get(f"/v1/failures/{kind}")
     assert response.status_code == 503
@@ -107,3 +107,23 @@ async def test_the_callers_request_id_comes_back_if_it_is_one(client):
     assert response.headers["x-request-id"] == given
     other = await client.get("/v1/orders/1", headers={"X-Request-Id": "alice@example.com"})
     assert "alice" not in other.headers["x-request-id"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "code"),
+    [
+        ("teapot", 400, "bad_request"),
+        ("large", 413, "too_large"),
+        ("internal", 500, "internal_error"),
+    ],
+)
+async def test_the_frameworks_own_errors(client, kind, status, code):
+    response = await client.get(f"/v1/failures/{kind}")
+    assert (response.status_code, response.json()["code"]) == (status, code)
+    assert "alice" not in response.text
+
+
+async def test_half_an_answer_is_cut_off_and_written_down(client, logs):
+    with pytest.raises(KeyError):
+        await client.get("/v1/halves")
+    assert [line["event"] for line in logs] == ["failed", "request"]

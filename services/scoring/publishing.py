@@ -1,0 +1,114 @@
+"""Policies that depend on the population are fitted and published by one owner: first when the log is caught up and
+holds enough customers, after a backfill is closed, then daily by the clock on the log."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import orjson
+
+from services.scoring.fitting import ENOUGH
+from services.scoring.task import fit
+from shared import codec
+from shared.ids import new_id
+from shared.kernel import Kernel
+from shared.language import PolicyPublished
+from shared.log import Entry
+from shared.outbox import OUTBOX
+from shared.service import Task
+
+NAME = "fit"
+EVERY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Occasion:
+    """Why to fit now: the clock (UTC) that all partitions have reached, and the backfills closed by then."""
+
+    clock: datetime
+    histories: int
+
+
+async def occasion(kernel: Kernel) -> Occasion | None:
+    """Whether it is time to fit; None where nothing new can come of it, or a backfill is still open."""
+    async with kernel.database.read() as conn:
+        row = await conn.fetchrow(
+            "SELECT (SELECT min(clock) FROM checkpoint WHERE topic = 'customers' AND version = $1"
+            "        HAVING count(clock) = count(*)) AS clock,"
+            " (SELECT count(DISTINCT history) FROM history) AS histories,"
+            " (SELECT count(*) FROM (SELECT FROM score WHERE purchase_days > 0 LIMIT $2) AS enough) AS buyers,"
+            " EXISTS (SELECT FROM score WHERE history <> '[]') AS open,"
+            " (SELECT done_at FROM task WHERE name = $3) AS done_at,"
+            " (SELECT note FROM task WHERE name = $3) AS note",
+            kernel.service.version,
+            ENOUGH,
+            NAME,
+        )
+    assert row is not None, "a query of scalars has a row"
+    if row["clock"] is None or row["open"] or row["buyers"] < ENOUGH:
+        return None
+    fresh = row["done_at"] is not None and row["clock"] < row["done_at"] + EVERY
+    if fresh and row["note"]["histories"] == row["histories"]:
+        return None
+    return Occasion(row["clock"], row["histories"])
+
+
+async def pending(kernel: Kernel) -> bool:
+    """Whether a fit is to come."""
+    return await occasion(kernel) is not None
+
+
+async def publish(kernel: Kernel) -> None:
+    """Fit when it is time and everything on the log is folded; tell every partition what changed."""
+    now = await occasion(kernel)
+    if now is None or not await _caught_up(kernel):
+        return
+    async with kernel.database.read() as conn:
+        published = await fit(conn, now.clock)
+    entries = [
+        (partition, _entry(policy, now.clock))
+        for partition in range(kernel.settings.partitions)
+        for policy in published
+    ]
+    async with kernel.database.transaction() as conn:
+        # Two workers may both believe to be the owner: the second finds that the first was here.
+        await conn.execute("SELECT pg_advisory_xact_lock(hashtextextended('fit', 11))")
+        done = await conn.fetchrow("SELECT done_at, note FROM task WHERE name = $1", NAME)
+        if done and done["done_at"] >= now.clock and done["note"]["histories"] == now.histories:
+            return
+        await conn.execute(
+            "INSERT INTO task VALUES ($1, $2, $3::jsonb)"
+            " ON CONFLICT (name) DO UPDATE SET done_at = excluded.done_at, note = excluded.note",
+            NAME,
+            now.clock,
+            orjson.dumps({"histories": now.histories}).decode(),
+        )
+        await OUTBOX.append(conn, entries, now.clock)
+    kernel.outbox_hint.give()
+
+
+async def _caught_up(kernel: Kernel) -> bool:
+    ends = await kernel.log.ends("customers")
+    async with kernel.database.read() as conn:
+        rows = await conn.fetch(
+            "SELECT partition, next_offset FROM checkpoint WHERE topic = 'customers' AND version = $1",
+            kernel.service.version,
+        )
+    return all(row["next_offset"] >= ends[row["partition"]] for row in rows)
+
+
+def _entry(policy: PolicyPublished, clock: datetime) -> Entry:
+    event_id = new_id()
+    value = codec.encode(
+        id=event_id,
+        type="policy.published",
+        subject="",
+        time=clock,
+        receivedtime=clock,
+        source="tenure/scoring",
+        sourceid=event_id,
+        data=policy,
+    )
+    return Entry(key="", value=value)
+
+
+FIT = Task(name=NAME, seconds=1.0, run=publish, pending=pending)
