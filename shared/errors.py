@@ -291,7 +291,10 @@ def _is_postgres_pause(exc: BaseException) -> bool:
         return away or state in _PAUSE_STATES
     if isinstance(exc, _class("asyncpg", "InterfaceError")):
         return "clos" in str(exc)  # "connection is closed", "pool is closing": no class of its own
-    return isinstance(exc, _class("asyncpg", "TargetServerAttributeNotMatched"))
+    # The server ended the connection while it was idle, and the client has not seen its end yet.
+    if isinstance(exc, _class("asyncpg", "InternalClientError")):
+        return "cannot switch to state" in str(exc)
+    return False
 
 
 def _is_kafka_pause(exc: BaseException) -> bool:

@@ -36,6 +36,7 @@ from deploy.local.state import (
 )
 from deploy.local.supervisor import Child, Process, Supervisor, exit_code
 
+DEMO = ("deploy.demo",)
 _READY_WITHIN = 180.0
 _REMIND_EVERY = 15.0
 _LOOK_EVERY = 0.2
@@ -195,7 +196,7 @@ class LocalRun:
         options = self._options
         if options.demo == "none":
             return
-        command = [sys.executable, "-m", "deploy.demo", "--origin", options.url]
+        command = [sys.executable, "-m", *DEMO, "--origin", options.url]
         command += ["--key-file", str(self._local / "key"), "--mode", options.demo]
         command += ["--state", str(self._folder / "demo")]
         command += ["--processes", str(self._local / "processes.json")]

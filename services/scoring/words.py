@@ -33,7 +33,7 @@ EFFECTS: Words = {
         "en": "this lowers the risk by {points} percentage points",
         "zh": "使风险下降 {points} 个百分点",
     },
-    "none": {"en": "this makes no difference", "zh": "对风险没有影响"},
+    "none": {"en": "this makes hardly any difference", "zh": "对风险几乎没有影响"},
 }
 
 NEAREST: Words = {

@@ -46,7 +46,7 @@ def test_a_port_in_use_is_seen():
         taken.listen()
         assert not is_free(taken.getsockname()[1])
     assert is_free(free_port())
-    with pytest.raises(OSError, match="assign|resol|known"):
+    with pytest.raises(OSError, match=r"assign|resol|known"):
         is_free(8000, "203.0.113.1")
 
 
@@ -76,9 +76,8 @@ def test_a_changed_fold_is_found(tmp_path):
 
 
 def test_one_holds_the_lock_and_a_dead_one_frees_it(tmp_path):
-    with hold(tmp_path / "lock", "no"):
-        with pytest.raises(AlreadyRunning, match="two is one too many"):
-            hold(tmp_path / "lock", "two is one too many")
+    with hold(tmp_path / "lock", "no"), pytest.raises(AlreadyRunning, match="two is one too many"):
+        hold(tmp_path / "lock", "two is one too many")
     hold(tmp_path / "lock", "no").close()
 
 

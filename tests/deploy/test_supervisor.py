@@ -2,6 +2,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -51,6 +52,16 @@ def _kill(child: Child) -> None:
     child.process.wait()
 
 
+def _go_on(supervisor: Supervisor, clock: Clock, seconds: float) -> None:
+    """Twenty rounds, each when what was begun has ended."""
+    for _ in range(20):
+        for child in supervisor.children:
+            if child.process is not None:
+                child.process.wait()
+        supervisor.look()
+        clock.now += seconds
+
+
 def test_names_the_dead_and_starts_it_again_after_a_pause(tmp_path, supervisor, clock, said):
     supervisor.add(_child(tmp_path, "worker", SLEEPS))
     child = supervisor.children[0]
@@ -88,11 +99,7 @@ def test_gives_up_on_what_dies_five_times_within_a_minute(tmp_path, supervisor, 
     supervisor.add(_child(tmp_path, "api", "raise SystemExit(3)"))
     child = supervisor.children[0]
     with pytest.raises(LocalRunError, match=r"api ended 5 times.*exit code 3.*api\.log"):
-        for _ in range(20):
-            if child.process is not None:
-                child.process.wait()
-            supervisor.look()
-            clock.now += 6
+        _go_on(supervisor, clock, 6)
     assert len(child.deaths) == 5
 
 
@@ -115,9 +122,7 @@ def test_a_server_that_does_not_come_back_counts_as_dying(supervisor, clock):
     supervisor.add(Child("postgresql", begin, None))
     supervisor.children[0].process.wait()
     with pytest.raises(LocalRunError, match="no space left"):
-        for _ in range(20):
-            supervisor.look()
-            clock.now += 5.1
+        _go_on(supervisor, clock, 5.1)
 
 
 def test_stops_the_stubborn_too_and_servers_last(tmp_path, monkeypatch, until):
@@ -158,8 +163,7 @@ def test_children_die_with_a_killed_parent(tmp_path, until):
 def _runs(pid: int) -> bool:
     """A zombie that nobody collects (no init in a container) has ended, too."""
     try:
-        with open(f"/proc/{pid}/stat") as status:
-            return status.read().rpartition(")")[2].split()[0] != "Z"
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
         return False
 

@@ -50,8 +50,8 @@ def _reason(reason: Reason, language: Language) -> dict[str, Any]:
 
 
 def _reason_text(reason: Reason, language: Language) -> str:
-    code = "higher" if reason.effect > 0 else "lower" if reason.effect < 0 else "none"
-    points = _short(round(abs(reason.effect) * 100, 2))
+    points = _short(round(abs(reason.effect) * 100, 1))
+    code = "none" if not points else "higher" if reason.effect > 0 else "lower"
     return say(
         REASONS,
         reason.feature,

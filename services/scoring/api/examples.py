@@ -18,7 +18,7 @@ SCORE: dict[str, Any] = {
                 "usual": 9.5,
                 "effect": 0.2871,
                 "text": "Days since the last purchase: 41 (usual: 9.5);"
-                " this raises the risk by 28.71 percentage points.",
+                " this raises the risk by 28.7 percentage points.",
             }
         ],
         "evidence": ["01999a6e-41b7-7c10-8a3e-0d5f6b7c8d9e"],

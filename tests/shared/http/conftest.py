@@ -18,6 +18,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from shared.access import Caller, require
 from shared.errors import Conflict, FieldError, Unavailable, Unprocessable
+from shared.http import edge
 from shared.http.answers import answer
 from shared.http.app import create_app
 from shared.http.bodies import parse_json, read_body
@@ -172,10 +173,13 @@ def client_of(app) -> httpx.AsyncClient:
 
 
 @pytest.fixture(autouse=True)
-def logs():
-    """What is logged, as dicts."""
-    with structlog.testing.capture_logs() as lines:
-        yield lines
+def logs(monkeypatch):
+    """What the edge logs, as dicts, whatever level the tests as a whole log at."""
+    capture = structlog.testing.LogCapture()
+    everything = structlog.make_filtering_bound_logger(0)
+    log = structlog.wrap_logger(None, processors=[capture], wrapper_class=everything)
+    monkeypatch.setattr(edge, "log", log)
+    return capture.entries
 
 
 @pytest.fixture

@@ -1,0 +1,197 @@
+"""The walk through the states: given purchases, complaints and answers on these days, then."""
+
+import pytest
+
+from services.profile.projector import path, turns_at
+from services.profile.projector.rules import BUILT_IN_LIFECYCLE, LifecycleRules, body, faults
+from services.profile.projector.times import micros, moment
+from shared.language import (
+    ComplaintOpened,
+    ComplaintResolved,
+    InteractionRecorded,
+    PurchaseCancelled,
+    Settled,
+    SurveyAnswered,
+    contribution,
+)
+from shared.projection import Policy
+from tests.profile.folding import DAY_0, Story, day
+from tests.strategies import bought, event_id
+
+
+def steps(told: Story, until: float) -> list[tuple[str, float]]:
+    """(state, day since) on the path up to a day."""
+    state = told.state()
+    walked = path(state.items, state.contacts.first, micros(day(until)), BUILT_IN_LIFECYCLE)
+    return [(one.state, (moment(one.since) - DAY_0).total_seconds() / 86400) for one in walked]
+
+
+WEEKLY = (0, 7, 14, 21)
+
+CASES = {
+    "nobody": (Story(), 10, []),
+    "known, never bought": (Story()(3, InteractionRecorded("call")), 900, [("prospect", 3)]),
+    "met before buying": (
+        Story()(0, InteractionRecorded("call")).buys(5),
+        6,
+        [("prospect", 0), ("new", 5)],
+    ),
+    "bought once, twice": (Story().buys(0, 7), 8, [("new", 0), ("growing", 7)]),
+    "twice on one day": (Story().buys(0, 0.1), 8, [("new", 0)]),
+    "four days": (Story().buys(*WEEKLY), 22, [("new", 0), ("growing", 7), ("mature", 21)]),
+    "silence of a weekly buyer": (
+        Story().buys(*WEEKLY),
+        100,
+        [("new", 0), ("growing", 7), ("mature", 21), ("silent", 42), ("lost", 63)],
+    ),
+    "silence of a monthly buyer": (
+        Story().buys(0, 30, 60, 90),
+        300,
+        [("new", 0), ("growing", 30), ("mature", 90), ("silent", 180), ("lost", 270)],
+    ),
+    "a daily buyer has the shortest interval": (
+        Story().buys(0, 1, 2, 3),
+        30,
+        [("new", 0), ("growing", 1), ("mature", 3), ("silent", 24)],
+    ),
+    "a rare buyer has the longest interval": (
+        Story().buys(0, 89),
+        700,
+        [("new", 0), ("growing", 89), ("silent", 356), ("lost", 623)],
+    ),
+    "one purchase": (Story().buys(0), 200, [("new", 0), ("silent", 90), ("lost", 180)]),
+    "back after silence": (
+        Story().buys(0, 7, 14, 40),
+        41,
+        [("new", 0), ("growing", 7), ("silent", 35), ("won_back", 40)],
+    ),
+    "back after loss, then mature again": (
+        Story().buys(0, 7, 200, 207, 214),
+        215,
+        [
+            *(("new", 0), ("growing", 7), ("silent", 28), ("lost", 49)),
+            *(("won_back", 200), ("mature", 214)),
+        ],
+    ),
+    "a second purchase after long is a return, not growth": (
+        Story().buys(0, 100),
+        101,
+        [("new", 0), ("silent", 90), ("won_back", 100)],
+    ),
+    "a complaint holds maturity back": (
+        Story()(10, ComplaintOpened("K", "x")).buys(*WEEKLY)(30, ComplaintResolved("K")),
+        31,
+        [("new", 0), ("growing", 7), ("mature", 30)],
+    ),
+    "a complaint takes maturity away": (
+        Story().buys(*WEEKLY)(22, ComplaintOpened("K", "x"))(25, ComplaintResolved("K")),
+        30,
+        [("new", 0), ("growing", 7), ("mature", 21), ("growing", 22), ("mature", 25)],
+    ),
+    "two complaints, one solved": (
+        Story().buys(*WEEKLY)(22, ComplaintOpened("K", "x"), ComplaintOpened("L", "x"))(
+            25, ComplaintResolved("K")
+        ),
+        30,
+        [("new", 0), ("growing", 7), ("mature", 21), ("growing", 22)],
+    ),
+    "a low score, then a good one": (
+        Story().buys(*WEEKLY)(22, SurveyAnswered("s", "nps", 3.0))(
+            26, SurveyAnswered("s", "csat", 5.0)
+        ),
+        30,
+        [("new", 0), ("growing", 7), ("mature", 21), ("growing", 22), ("mature", 26)],
+    ),
+    "a low score is forgotten in time": (
+        Story()(0, SurveyAnswered("s", "csat", 1.0)).buys(*range(0, 190, 10)),
+        185,
+        [("new", 0), ("growing", 10), ("mature", 180)],
+    ),
+    "a form says nothing": (
+        Story().buys(*WEEKLY)(22, SurveyAnswered("s", "form", 1.0)),
+        30,
+        [("new", 0), ("growing", 7), ("mature", 21)],
+    ),
+    "a complaint in silence changes nothing": (
+        Story().buys(*WEEKLY)(50, ComplaintOpened("K", "x")),
+        55,
+        [("new", 0), ("growing", 7), ("mature", 21), ("silent", 42)],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_path(name: str) -> None:
+    told, until, expected = CASES[name]
+    assert steps(told, until) == expected
+    view = told.view(until)
+    if expected:
+        assert view.lifecycle.state == expected[-1][0]
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_due_at_is_the_first_minute_at_which_the_state_changes(name: str) -> None:
+    told, until, _ = CASES[name]
+    state = told.state()
+    at = turns_at(state, micros(day(until)))
+    if at is None:
+        assert told.view(until).lifecycle.state == told.view(3000).lifecycle.state
+    else:
+        assert told.view(until).lifecycle == told.view(moment(at - 60_000_000)).lifecycle
+        assert told.view(moment(at)).lifecycle.state != told.view(until).lifecycle.state
+        assert told.view(until).lifecycle.due_at == moment(at)
+
+
+def test_a_late_purchase_undoes_a_silence_that_was_told() -> None:
+    told = Story().buys(*WEEKLY)
+    assert told.view(50).lifecycle.state == "silent"
+    told.buys(40)
+    assert steps(told, 50) == [("new", 0), ("growing", 7), ("mature", 21)]
+    assert told.view(50).lifecycle.state == "mature"
+
+
+def test_a_cancelled_purchase_was_never_a_step() -> None:
+    told = Story().buys(*WEEKLY)
+    gone = contribution(event_id(4), day(21), 480, bought(1000, order_id="A-4"))
+    told(22, PurchaseCancelled("A-4", settled=Settled(gone, None)))
+    assert steps(told, 22) == [("new", 0), ("growing", 7)]
+
+
+def test_every_purchase_cancelled_is_a_prospect_again() -> None:
+    gone = contribution(event_id(1), day(0), 480, bought(1000, order_id="A-1"))
+    told = Story().buys(0)(1, PurchaseCancelled("A-1", settled=Settled(gone, None)))
+    assert steps(told, 500) == [("prospect", 0)]
+    assert told.view(500).due_at is None
+
+
+def test_reasons_and_evidence() -> None:
+    told = Story().buys(*WEEKLY)
+    mature = told.view(22).lifecycle
+    assert (mature.reason.code, mature.reason.params) == ("loyal", {"days": 4})
+    assert mature.evidence == [event_id(4)]
+    silent = told.view(50).lifecycle
+    assert (silent.reason.code, silent.reason.params) == ("silent", {"days": 21.0, "usual": 7.0})
+    assert silent.evidence == [event_id(4)]
+    assert silent.policy == "lifecycle@1"
+
+
+def test_a_published_policy_walks_every_day_again() -> None:
+    told = Story().buys(*WEEKLY)
+    slow = {"lifecycle": Policy("lifecycle", 2, {"silent_after": 10.0, "lost_after": 20.0})}
+    view = told.view(60, slow)
+    assert (view.lifecycle.state, view.lifecycle.policy) == ("mature", "lifecycle@2")
+    assert told.view(60).lifecycle.state == "silent"
+
+
+@pytest.mark.parametrize(
+    ("changed", "field"),
+    [
+        ({"shortest_interval_days": 100.0}, "longest_interval_days"),
+        ({"lost_after": 2.0}, "lost_after"),
+        ({"shortest_interval_days": 0.5, "silent_after": 1.0}, "silent_after"),
+    ],
+)
+def test_thresholds_that_contradict_each_other(changed: dict[str, float], field: str) -> None:
+    rules = LifecycleRules(**(body(BUILT_IN_LIFECYCLE) | changed))
+    assert [name for name, _ in faults(rules)] == [field]
+    assert faults(BUILT_IN_LIFECYCLE) == []
