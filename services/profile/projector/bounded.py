@@ -6,6 +6,7 @@ first, and it is exact: a key of the final selection belonged to every selection
 
 from bisect import bisect_left
 from collections.abc import Callable
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, TypeVar
 
@@ -73,6 +74,7 @@ def insert(entries: list[Entry], at: int, by: str, number: int) -> None:
         del entries[ENDS]
 
 
+@lru_cache(maxsize=16_384)
 def _digest(key: str) -> bytes:
     return blake2b(key.encode(), digest_size=8).digest()
 

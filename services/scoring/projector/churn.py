@@ -112,6 +112,6 @@ class Judge:
             if self.scoring.band(after(middle)) == band:
                 same = middle
             else:
-                other = middle
+                other = middle + 1
         reached = after(other)
         return Nearest("silence", other, reached, self.scoring.band(reached))

@@ -80,7 +80,7 @@ def _add_money(state: State, part: Contribution, sign: int) -> None:
         sums = state.money.get(currency)
         if sums is None:
             state.money = dict(sorted([*state.money.items(), (currency, sums := Sums())]))
-        sums.net += amount
+        sums.net += sign * amount
         sums.purchases += sign * part.orders
 
 
