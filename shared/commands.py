@@ -16,7 +16,7 @@ from fastapi import Request
 
 from shared import codec, metrics
 from shared.database import Connection
-from shared.errors import NotFound, Unprocessable
+from shared.errors import NotFound, Problem, Unprocessable
 from shared.ids import new_id, partition_of
 from shared.kernel import Kernel
 from shared.log import Entry
@@ -108,7 +108,11 @@ async def execute(
             "SELECT pg_advisory_xact_lock(hashtextextended($1, 10))", str(customer_id)
         )
         state = await _state(conn, kernel, projection, customer_id, must_exist=must_exist)
-        decisions = decide(state)
+        try:
+            decisions = decide(state)
+        except Problem:
+            metrics.commands.labels(kernel.service.name, command, "refused").inc()
+            raise
         position = await _append(conn, kernel, customer_id, decisions, now)
         if key is not None:
             principal, route = _name(request)

@@ -80,7 +80,7 @@ lag_events = _gauge(
 )
 lag_seconds = _gauge(
     "lag_seconds",
-    "Age of the oldest record of a topic's partition that is not folded yet; 0 when caught up.",
+    "How long the last folded record of a topic's partition had waited; 0 when caught up.",
     ["service", "topic", "partition"],
 )
 batch_events = _histogram(

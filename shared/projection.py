@@ -61,11 +61,11 @@ def _no_keys(_event: Event) -> tuple[str, ...]:
     return ()
 
 
-def _never(_state: Any) -> bool:
+def _never(_state: Any, _policies: Policies) -> bool:
     return False
 
 
-def _as_it_is(state: Any) -> Any:
+def _as_it_is(state: Any, _policies: Policies) -> Any:
     return state
 
 
@@ -90,8 +90,8 @@ class Projection(Generic[S, T, V]):
     announce: Callable[[T, V], list[Announcement]]
     tell: Callable[[T, Announcement], T]
     item_keys: Callable[[Event], tuple[str, ...]] = field(default=_no_keys)
-    needs_items: Callable[[S], bool] = field(default=_never)
-    walk: Callable[[S], S] = field(default=_as_it_is)
+    needs_items: Callable[[S, Policies], bool] = field(default=_never)
+    walk: Callable[[S, Policies], S] = field(default=_as_it_is)
     table: Table
     items_table: Table | None = None
     columns: tuple[str, ...] = ()

@@ -1,5 +1,6 @@
 """What /readyz says: whether a process can serve, and, of a worker, how far behind it is."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import structlog
 
 from shared import metrics
+from shared.database import ReadConnection, Row
 from shared.errors import Pause
 from shared.kernel import Kernel
 from shared.loop.rows import ALWAYS
@@ -14,6 +16,8 @@ from shared.loop.worker import Worker
 from shared.outbox import OUTBOX
 
 _logger = structlog.get_logger(__name__)
+
+MEASURE_SECONDS = 5.0
 
 Readiness = Callable[[], Awaitable[Mapping[str, Any]]]
 
@@ -104,15 +108,10 @@ async def _behind(kernel: Kernel, worker: Worker) -> dict[str, Any]:
         )
         acked = await conn.fetch("SELECT partition, acked_sequence FROM relay")
         heads = await OUTBOX.heads(conn, range(kernel.settings.partitions))
-        due = 0
+        due = dict.fromkeys(range(kernel.settings.partitions), 0)
         for projection in kernel.service.projections:
-            due += await conn.fetchval(
-                f"SELECT count(*) FROM {projection.table.name} AS r JOIN checkpoint AS c"
-                " ON c.partition = r.partition AND c.topic = 'customers' AND c.version = $1"
-                " WHERE r.due_at <= coalesce(c.clock, $2)",
-                kernel.service.version,
-                ALWAYS,
-            )
+            for row in await _due(conn, kernel, projection.table.name):
+                due[row["partition"]] += row["due"]
     ends = {topic: await kernel.log.ends(topic) for topic in worker.leases}
     for row in checkpoints:
         if row["topic"] in ends:
@@ -122,15 +121,39 @@ async def _behind(kernel: Kernel, worker: Worker) -> dict[str, Any]:
         if row["clock"] is not None and row["topic"] == "customers":
             age = (kernel.clock() - row["clock"]).total_seconds()
             metrics.clock_age.labels(name, row["partition"]).set(max(0.0, age))
-    outbox = sum(heads[row["partition"]] - row["acked_sequence"] for row in acked)
+    for partition, count in due.items():
+        metrics.due_rows.labels(name, partition).set(count)
+    outbox = 0
+    for row in acked:
+        depth = heads[row["partition"]] - row["acked_sequence"]
+        metrics.outbox_depth.labels(name, row["partition"]).set(depth)
+        outbox += depth
     waiting = sum([await task.pending(kernel) for task in kernel.service.tasks if task.pending])
     return {
-        "caught_up": events == 0 and outbox == 0 and due == 0 and not waiting,
+        "caught_up": events == 0 and outbox == 0 and not any(due.values()) and not waiting,
         "lag": {"events": events, "seconds": _oldest(worker) if events else 0.0},
         "outbox": outbox,
-        "due": due + waiting,
+        "due": sum(due.values()) + waiting,
         "at": datetime.now(UTC).isoformat(),
     }
+
+
+async def _due(conn: ReadConnection, kernel: Kernel, table: str) -> list[Row]:
+    """Rows whose time has come, by partition."""
+    return await conn.fetch(
+        f"SELECT r.partition, count(*) AS due FROM {table} AS r JOIN checkpoint AS c"
+        " ON c.partition = r.partition AND c.topic = 'customers' AND c.version = $1"
+        " WHERE r.due_at <= coalesce(c.clock, $2) GROUP BY r.partition",
+        kernel.service.version,
+        ALWAYS,
+    )
+
+
+async def measure(readiness: Readiness) -> None:
+    """Keep the gauges of lag, outbox, clock and due rows up to date, whoever asks or does not."""
+    while True:
+        await readiness()
+        await asyncio.sleep(MEASURE_SECONDS)
 
 
 def _oldest(worker: Worker) -> float:

@@ -4,8 +4,7 @@ After any error it starts again behind the last number that the log acknowledged
 carries the same number, and every reader drops what it has seen.
 """
 
-import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from shared import metrics
 from shared.database import Database
@@ -24,8 +23,6 @@ class Relay:
     database: Database
     log: Log
     partition: int
-    depth: int = 0
-    wake: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def send(self) -> bool:
         """Send one batch; answer whether there was one. Raises what the log or the database raises."""
@@ -37,7 +34,6 @@ class Relay:
                 conn, self.partition, acked, events=BATCH_EVENTS, size=BATCH_BYTES
             )
         if not rows:
-            self._count(0)
             return False
         entries = [
             (
@@ -51,7 +47,6 @@ class Relay:
             )
             for row in rows
         ]
-        self._count(len(rows))
         try:
             await self.log.append("customers", entries)
         except BaseException:
@@ -66,7 +61,3 @@ class Relay:
         metrics.relay_batches.labels(self.service, "acknowledged").inc()
         metrics.relay_events.labels(self.service).inc(len(rows))
         return True
-
-    def _count(self, depth: int) -> None:
-        self.depth = depth
-        metrics.outbox_depth.labels(self.service, self.partition).set(depth)

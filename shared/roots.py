@@ -15,7 +15,7 @@ from shared.http.serving import run, serve, stop_on_signals
 from shared.kernel import Kernel, open_kernel
 from shared.loop.worker import MakeHandler, Worker
 from shared.positions import Progress
-from shared.readiness import api_readiness, worker_readiness
+from shared.readiness import api_readiness, measure, worker_readiness
 from shared.reading import Freshness
 from shared.service import Service
 from shared.settings import KernelSettings, ServiceSettings
@@ -87,9 +87,9 @@ async def _work(
     kernel = open_kernel(service, "worker", settings, own)
     worker = Worker(kernel, inbound=inbound(kernel) if inbound else None)
     stop = stop_on_signals()
-    health = asyncio.create_task(
-        serve(health_app(worker_readiness(kernel, worker)), own.host, own.worker_port, stop=stop)
-    )
+    readiness = worker_readiness(kernel, worker)
+    health = asyncio.create_task(serve(health_app(readiness), own.host, own.worker_port, stop=stop))
+    measuring = asyncio.create_task(measure(readiness))
     working = asyncio.create_task(worker.run())
     stopping = asyncio.create_task(stop.wait())
     try:
@@ -99,6 +99,7 @@ async def _work(
         working.cancel()
         outcomes = await asyncio.gather(working, health, return_exceptions=True)
         stopping.cancel()
+        measuring.cancel()
         with contextlib.suppress(Exception):
             await kernel.close()
     for outcome in outcomes:

@@ -40,9 +40,9 @@ class KernelSettings(BaseSettings):
         60, gt=0, description="How often the clock is put on the log."
     )
     lease_seconds: float = Field(
-        10, gt=0, description="How long a silent worker keeps its partitions."
+        15, gt=0, description="How long a silent worker keeps its partitions."
     )
-    statement_seconds: float = Field(15, gt=0, description="statement_timeout of workers.")
+    statement_seconds: float = Field(8, gt=0, description="statement_timeout of workers.")
     idle_in_transaction_seconds: float = Field(
         5, gt=0, description="idle_in_transaction timeout of workers."
     )

@@ -22,20 +22,35 @@ class _Stop(BaseException):
     """Somebody asked us to end, wherever we are."""
 
 
-def main(arguments: list[str]) -> int:
-    """`--with-parent`: also ends when the process that started us does (make, killed)."""
-    parent = os.getppid() if "--with-parent" in arguments else None
+class _Ending:
+    """Notices that it is time to end: a signal, or the end of the process that started us."""
 
-    def heed() -> None:
-        if parent is not None and os.getppid() != parent:
+    def __init__(self, *, with_parent: bool) -> None:
+        self._parent = os.getppid() if with_parent else None
+        self._asked = False
+        for sign in _STOPS:
+            if sign != signal.SIGHUP or signal.getsignal(sign) != signal.SIG_IGN:  # nohup
+                signal.signal(sign, self._told)
+
+    def _told(self, _sign: int, _frame: FrameType | None) -> None:
+        if not self._asked:  # make passes on what the whole group got already
+            self._asked = True
             raise _Stop
 
-    _listen()
+    def heed(self) -> None:
+        """Raises once more: an exception in what Python runs around a fork leads nowhere."""
+        if self._asked or (self._parent is not None and os.getppid() != self._parent):
+            raise _Stop
+
+
+def main(arguments: list[str]) -> int:
+    """`--with-parent`: also ends when the process that started us does (make, killed)."""
+    ending = _Ending(with_parent="--with-parent" in arguments)
     try:
         chosen, local = options(os.environ), local_folder()
         taken = "another make run of this checkout is running; stop it first (Ctrl-C there)."
         with hold(local / "lock", taken):
-            return _run(LocalRun(chosen, local, heed))
+            return _run(LocalRun(chosen, local, ending.heed))
     except LocalRunError as error:
         return _refuse(str(error))
     except _Stop:
@@ -55,15 +70,6 @@ def _run(run: LocalRun) -> int:
         run.stop()
     say("stopped; make run goes on where it was")
     return 0
-
-
-def _listen() -> None:
-    def stop(_sign: int, _frame: FrameType | None) -> None:
-        raise _Stop
-
-    for sign in _STOPS:
-        if sign != signal.SIGHUP or signal.getsignal(sign) != signal.SIG_IGN:  # nohup
-            signal.signal(sign, stop)
 
 
 def _refuse(sentence: str) -> int:

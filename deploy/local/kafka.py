@@ -48,7 +48,7 @@ share.coordinator.state.topic.num.partitions=1
 group.initial.rebalance.delay.ms=0
 # A killed broker may register again only when its old session has run out (default: 9 s).
 broker.heartbeat.interval.ms=500
-broker.session.timeout.ms=3000
+broker.session.timeout.ms=5000
 # A small machine.
 num.network.threads=2
 num.io.threads=4

@@ -69,12 +69,10 @@ class LocalRun:
         self._check()
         self._logs.mkdir(parents=True, exist_ok=True)
         say(f"Tenure keeps everything of this run in {_short(self._folder)}")
-        databases = self._start_postgres()
-        self._environment |= database_variables(databases)
-        self._start_log()
-        self._migrate()
-        self._start_programs()
-        self._await_ready()
+        self._environment |= database_variables(self._start_postgres())
+        for step in (self._start_log, self._migrate, self._start_programs, self._await_ready):
+            self._heed()
+            step()
         say(f"ready: {self._options.url}")
 
     def serve(self) -> NoReturn:
@@ -170,6 +168,7 @@ class LocalRun:
         self._environment |= children.variables(ports, secret)
         self._environment |= children.origin_variables(options.host, options.port, self._local)
         for program in PROGRAMS:
+            self._heed()
             say(f"starting {program.name}")
             self._add_program(program, children.address(ports[program.name]))
         say("starting the origin")

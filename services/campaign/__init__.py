@@ -1,0 +1,1 @@
+"""Campaign: segments, strategies, follow-ups and messages. Not built yet; this package only keeps its place."""

@@ -8,6 +8,7 @@ from services.interaction.api import event_types, events, internal, timelines
 from services.interaction.door import Door
 from services.interaction.service import SERVICE
 from services.interaction.settings import Settings
+from services.interaction.words import ERRORS
 from shared.kernel import Kernel
 from shared.language import EVENT_TYPES
 from shared.parked_api import quarantine_router
@@ -15,15 +16,15 @@ from shared.roots import build_app, run_api
 from shared.settings import KernelSettings
 
 
-def _extra(kernel: Kernel) -> dict[str, Any]:
-    for kind in EVENT_TYPES.values():
-        if kind.door is not None:
-            _ = kind.adapter  # built at the first use, which should not be a request
-    return {"door": Door(kernel)}
-
-
 def build(own: Settings, settings: KernelSettings | None = None) -> FastAPI:
     """The application, as tests and the process make it."""
+
+    def extra(kernel: Kernel) -> dict[str, Any]:
+        for kind in EVENT_TYPES.values():
+            if kind.door is not None:
+                _ = kind.adapter  # built at the first use, which should not be a request
+        return {"door": Door(kernel, in_flight_bytes=own.in_flight_bytes)}
+
     routers = [
         events.router,
         event_types.router,
@@ -31,9 +32,11 @@ def build(own: Settings, settings: KernelSettings | None = None) -> FastAPI:
         quarantine_router("interaction"),
         internal.router,
     ]
-    return build_app(
-        SERVICE, own, routers, title="Tenure: interaction", extra=_extra, settings=settings
+    app = build_app(
+        SERVICE, own, routers, title="Tenure: interaction", extra=extra, settings=settings
     )
+    app.state.words = {**app.state.words, **ERRORS}
+    return app
 
 
 if __name__ == "__main__":

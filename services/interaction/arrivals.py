@@ -16,6 +16,8 @@ from shared.language.identifiers import TYPES
 CLOSE = "history.closed"
 CUSTOMER_ID = "id"
 """The key under which a customer's own id stands among the identifiers."""
+NUMBER = "number"
+"""And their customer number, until it is replaced by the id."""
 
 
 class Arrival(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only=True):

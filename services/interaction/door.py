@@ -4,6 +4,7 @@ Requests that arrive while an append is under way are appended together by the n
 """
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,18 +14,17 @@ from uuid import UUID
 import msgspec
 
 from services.interaction import arrivals
-from services.interaction.arrivals import CUSTOMER_ID, Arrival
-from services.interaction.judging import NUMBER, Judge, Refused
+from services.interaction.arrivals import CUSTOMER_ID, NUMBER, Arrival
+from services.interaction.judging import Judge, Refused
+from services.interaction.naming import name_customers
+from services.interaction.sent import Unreadable
 from shared import metrics
 from shared.access import Caller
-from shared.database import ReadConnection
 from shared.errors import FieldError, Pause, Unavailable
-from shared.identity import digest, known
 from shared.kernel import Kernel
 from shared.log import Entry
 from shared.log.batching import Batching
 
-IN_FLIGHT_BYTES = 64 << 20
 RESOLVED_POLL_SECONDS = 0.01
 
 
@@ -44,8 +44,9 @@ class Verdict:
 class Door:
     """Judges, looks for repeats, appends."""
 
-    def __init__(self, kernel: Kernel) -> None:
+    def __init__(self, kernel: Kernel, *, in_flight_bytes: int) -> None:
         self._kernel = kernel
+        self._most_bytes = in_flight_bytes
         self._judge = Judge(kernel.settings, kernel.clock)
         self._secret = kernel.settings.inbound_secret.encode()
         self._inbound = Batching(kernel.log, "inbound")
@@ -57,8 +58,8 @@ class Door:
         """A verdict for each event; those accepted are on the log. Raises `Unavailable`."""
         received = self._kernel.clock()
         verdicts = [self._verdict(event, caller, history, received) for event in events]
-        _repeats_within(verdicts)
         await self._name_customers(verdicts)
+        _repeats_within(verdicts)
         await self._repeats_before(verdicts)
         await self._append([v.arrival for v in verdicts if v.status == "accepted" and v.arrival])
         for verdict in verdicts:
@@ -69,6 +70,9 @@ class Door:
     def _verdict(
         self, event: Any, caller: Caller, history: str | None, received: datetime
     ) -> Verdict:
+        if isinstance(event, Unreadable):
+            problem = event.problem
+            return Verdict(event.id, "rejected", problem.code, params=problem.params)
         id_ = event.get("id") if isinstance(event, dict) else None
         shown = id_ if isinstance(id_, str) else None
         try:
@@ -86,56 +90,42 @@ class Door:
     async def _name_customers(self, verdicts: Sequence[Verdict]) -> None:
         """Where an event names a customer by our id or number, they must exist."""
         named = [
-            v for v in verdicts if v.arrival and {CUSTOMER_ID, NUMBER} & v.arrival.customer.keys()
+            (v, v.arrival)
+            for v in verdicts
+            if v.arrival and not v.arrival.customer.keys().isdisjoint((CUSTOMER_ID, NUMBER))
         ]
         if not named:
             return
         async with self._kernel.database.read() as conn:
-            for verdict in named:
-                await self._name(conn, verdict)
-
-    async def _name(self, conn: ReadConnection, verdict: Verdict) -> None:
-        assert verdict.arrival is not None, "chosen by it"
-        customer = dict(verdict.arrival.customer)
-        number = customer.pop(NUMBER, None)
-        if number is not None:
-            key = (NUMBER, digest(NUMBER, number))
-            found = (await known(conn, [key])).get(key)
-            customer[CUSTOMER_ID] = str(found) if found else ""
-        exists = customer[CUSTOMER_ID] and await conn.fetchval(
-            "SELECT EXISTS (SELECT FROM identity WHERE customer_id = $1)",
-            UUID(customer[CUSTOMER_ID]),
-        )
-        if exists:
-            verdict.arrival = msgspec.structs.replace(verdict.arrival, customer=customer)
-        else:
-            verdict.status, verdict.code = "rejected", "customer_not_found"
-            verdict.errors = [FieldError("/customer", "customer_not_found", {})]
+            found = await name_customers(conn, [arrival for _, arrival in named])
+        for (verdict, _), arrival in zip(named, found, strict=True):
+            if arrival is not None:
+                verdict.arrival = arrival
+            else:
+                verdict.status, verdict.code = "rejected", "customer_not_found"
+                verdict.errors = [FieldError("/customer", "customer_not_found", {})]
 
     async def _repeats_before(self, verdicts: Sequence[Verdict]) -> None:
         """What was resolved already is known here; what is still on its way the resolver drops."""
-        keys = [_key(v.arrival) for v in verdicts if v.arrival]
-        if not keys:
+        keyed = [(_key(v.arrival), v) for v in verdicts if v.arrival]
+        if not keyed:
             return
         async with self._kernel.database.read() as conn:
             rows = await conn.fetch(
-                "SELECT key, content, customer_id FROM door WHERE key = ANY($1)", keys
+                "SELECT key, content, customer_id FROM door WHERE key = ANY($1)",
+                [key for key, _ in keyed],
             )
         passed = {row["key"]: row for row in rows}
-        for verdict in verdicts:
-            row = passed.get(_key(verdict.arrival)) if verdict.arrival else None
-            if row is None or verdict.arrival is None:
-                continue
-            if row["content"].hex() == verdict.arrival.contenthash:
-                verdict.status = "duplicate"
-                verdict.customer_id = row["customer_id"]
-            else:
-                verdict.status, verdict.code = "rejected", "conflicting_duplicate"
+        for key, verdict in keyed:
+            if key in passed and verdict.arrival is not None:
+                _compare(verdict, verdict.arrival, passed[key]["content"].hex())
+                if verdict.status == "duplicate":
+                    verdict.customer_id = passed[key]["customer_id"]
 
     async def _append(self, accepted: Sequence[Arrival]) -> None:
         entries = [self._entry(arrival) for arrival in accepted]
         size = sum(len(entry.value) for _, entry in entries)
-        if self._bytes + size > IN_FLIGHT_BYTES:
+        if self._bytes and self._bytes + size > self._most_bytes:
             raise Unavailable("unavailable", "too many events are being written")
         self._bytes += size
         try:
@@ -176,16 +166,23 @@ class Door:
             raise Unavailable("unavailable", "the log is away", retry_after=2) from error
 
     async def resolved(self, verdicts: Sequence[Verdict], seconds: float) -> bool:
-        """Wait until all that was accepted has its customer; answer whether it has."""
+        """Wait until all that was accepted has its customer, and what repeats it in the same request; answer
+        whether it has."""
         until = asyncio.get_running_loop().time() + seconds
-        waiting = {_key(v.arrival): v for v in verdicts if v.arrival and v.status == "accepted"}
+        waiting: defaultdict[bytes, list[Verdict]] = defaultdict(list)
+        for verdict in verdicts:
+            if verdict.arrival and verdict.status != "rejected" and verdict.customer_id is None:
+                waiting[_key(verdict.arrival)].append(verdict)
         while waiting:
             async with self._kernel.database.read() as conn:
                 rows = await conn.fetch(
-                    "SELECT key, customer_id FROM door WHERE key = ANY($1)", list(waiting)
+                    "SELECT key, content, customer_id FROM door WHERE key = ANY($1)", list(waiting)
                 )
             for row in rows:
-                waiting.pop(row["key"]).customer_id = row["customer_id"]
+                for verdict in waiting.pop(row["key"]):
+                    # Where somebody sent other content at the same time, only one of them has passed.
+                    if verdict.arrival and verdict.arrival.contenthash == row["content"].hex():
+                        verdict.customer_id = row["customer_id"]
             if waiting and asyncio.get_running_loop().time() >= until:
                 return False
             if waiting:
@@ -202,12 +199,16 @@ def _repeats_within(verdicts: Sequence[Verdict]) -> None:
     """The same event twice in one request."""
     first: dict[bytes, Arrival] = {}
     for verdict in verdicts:
-        if verdict.arrival is None:
+        if verdict.arrival is None or verdict.status != "accepted":
             continue
         known_one = first.setdefault(_key(verdict.arrival), verdict.arrival)
-        if known_one is verdict.arrival:
-            continue
-        if known_one.contenthash == verdict.arrival.contenthash:
-            verdict.status = "duplicate"
-        else:
-            verdict.status, verdict.code = "rejected", "conflicting_duplicate"
+        if known_one is not verdict.arrival:
+            _compare(verdict, verdict.arrival, known_one.contenthash)
+
+
+def _compare(verdict: Verdict, arrival: Arrival, contenthash: str) -> None:
+    """Something came before under the same source and id: the same, or something else?"""
+    same = arrival.contenthash == contenthash
+    verdict.status = "duplicate" if same else "rejected"
+    verdict.code = None if same else "conflicting_duplicate"
+    verdict.errors = ()

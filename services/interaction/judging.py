@@ -15,7 +15,7 @@ import msgspec
 import orjson
 from pydantic import ValidationError
 
-from services.interaction.arrivals import CUSTOMER_ID, Arrival
+from services.interaction.arrivals import CUSTOMER_ID, NUMBER, Arrival
 from shared.clock import Clock
 from shared.errors import BadRequest, FieldError, TenureError
 from shared.http.json_text import parse_json
@@ -25,14 +25,22 @@ from shared.settings import KernelSettings
 
 MAX_EVENT_BYTES = 128 * 1024
 MAX_ID = 256
+MAX_CUSTOMER = 4096
 FUTURE = timedelta(hours=24)
 FIRST = datetime(1970, 1, 1, tzinfo=UTC)
-NUMBER = "number"
 
-_IGNORED = frozenset({"sentAt", "receivedAt", "sent_at", "received_at", "originalTimestamp"})
-"""What a client sets anew on every attempt: no part of an event's content."""
+_IGNORED = frozenset(
+    {
+        *("sentAt", "sent_at", "sentat"),
+        *("receivedAt", "received_at", "receivedat"),
+        *("originalTimestamp", "original_timestamp", "originaltimestamp"),
+    }
+)
+"""What a client sets anew on every attempt (CloudEvents knows lower case only): no part of an
+event's content."""
 
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+_NUMBER = re.compile(r"[Cc]\d{1,20}", re.ASCII)
 _CLOUDEVENTS = "application/cloudevents+json"
 
 
@@ -56,6 +64,10 @@ def _invalid(pointer: str, code: str, **params: Any) -> Refused:
     return Refused("validation_failed", [FieldError(pointer, code, params)])
 
 
+def _out_of_range() -> Refused:
+    return Refused("time_out_of_range", [FieldError("/time", "time_out_of_range", {})])
+
+
 class Judge:
     """Holds what judging needs of the settings."""
 
@@ -69,9 +81,8 @@ class Judge:
         """An event in our own spelling. Raises `Refused`."""
         if not isinstance(sent, dict):
             raise _invalid("", "not_an_object")
-        content = {name: value for name, value in sent.items() if name not in _IGNORED}
         return self._arrival(
-            content,
+            sent,
             customer=sent.get("customer"),
             data=sent.get("data", {}),
             source=sent.get("source", default_source),
@@ -151,7 +162,7 @@ class Judge:
         else:
             at, local = _parse_time(sent)
         if not FIRST <= at <= max(received, self._clock()) + FUTURE:
-            raise Refused("time_out_of_range", [FieldError("/time", "time_out_of_range", {})])
+            raise _out_of_range()
         if local is None:
             zone = ZoneInfo(timezone) if isinstance(timezone, str) else self._zone
             local = at.astimezone(zone).utcoffset() or timedelta()
@@ -170,7 +181,9 @@ def _parse_time(sent: str) -> tuple[datetime, timedelta | None]:
     try:
         moment = datetime.fromisoformat(text)
         at = moment.astimezone(UTC)
-    except (ValueError, OverflowError):
+    except OverflowError:  # the first or last day of all, in another zone
+        raise _out_of_range() from None
+    except ValueError:
         raise _invalid("/time", "not_a_time") from None
     return at, None if text.endswith("Z") else moment.utcoffset()
 
@@ -196,7 +209,7 @@ def _customer(sent: object) -> dict[str, str]:
     if isinstance(sent, str):
         found = _references(sent)
     elif isinstance(sent, dict):
-        found = _identifiers(sent, "/customer")
+        found = _identifiers(sent)
     else:
         raise _invalid("/customer", "not_an_object")
     if not found:
@@ -204,39 +217,52 @@ def _customer(sent: object) -> dict[str, str]:
     return found
 
 
-def _identifiers(sent: Mapping[str, Any], pointer: str) -> dict[str, str]:
+def _identifiers(sent: Mapping[str, Any]) -> dict[str, str]:
     found = {}
     for type_, value in sent.items():
-        if type_ in {CUSTOMER_ID, NUMBER} and isinstance(value, str):
-            found.update(_references(value))
-            continue
-        if type_ not in TYPES:
-            raise _invalid(f"{pointer}/{type_}"[:200], "unknown_identifier_type")
+        if type_ not in TYPES and type_ not in {CUSTOMER_ID, NUMBER}:
+            raise _invalid(_place(type_), "unknown_identifier_type")
         if value is None:
             continue
         if not isinstance(value, str):
-            raise _invalid(f"{pointer}/{type_}", "not_a_string")
-        normal = normalise(type_, value)
-        if normal is not None:
-            found[type_] = normal
+            raise _invalid(_place(type_), "not_a_string")
+        if type_ in TYPES:
+            normal = normalise(type_, value)
+            if normal is not None:
+                found[type_] = normal
+        elif value.strip():
+            found.update(_own_reference(value.strip(), _place(type_)))
     return found
+
+
+def _place(type_: str) -> str:
+    """The pointer to an identifier, cut where a publisher wrote a novel."""
+    step = type_[:64].replace("~", "~0").replace("/", "~1")
+    return f"/customer/{step}"
 
 
 def _references(sent: str) -> dict[str, str]:
     """`member_no:M42`, several separated by a space; or our own id or number of a customer."""
+    if len(sent) > MAX_CUSTOMER:
+        raise _invalid("/customer", "too_long", limit=MAX_CUSTOMER)
     found = {}
     for reference in sent.split():
         type_, colon, value = reference.partition(":")
         if colon:
-            found.update(_identifiers({type_: value}, "/customer"))
-        elif reference[:1] in "Cc" and reference[1:].isdigit():
-            found[NUMBER] = reference.upper()
+            found.update(_identifiers({type_: value}))
         else:
-            try:
-                found[CUSTOMER_ID] = str(UUID(reference))
-            except ValueError:
-                raise _invalid("/customer", "wrong_format") from None
+            found.update(_own_reference(reference, "/customer"))
     return found
+
+
+def _own_reference(reference: str, pointer: str) -> dict[str, str]:
+    """Our own id or number of a customer."""
+    if _NUMBER.fullmatch(reference):
+        return {NUMBER: reference.upper()}
+    try:
+        return {CUSTOMER_ID: str(UUID(reference))}
+    except ValueError:
+        raise _invalid(pointer, "wrong_format") from None
 
 
 def _identified(data: Mapping[str, Any]) -> dict[str, str]:
@@ -254,8 +280,8 @@ def _data(type_: str, data: object) -> dict[str, Any]:
         return validated(type_, data)
     except UnknownEventType:
         allowed = ", ".join(name for name, kind in EVENT_TYPES.items() if kind.door is not None)
-        error = FieldError("/type", "unknown_type", {"allowed": allowed})
-        raise Refused("unknown_type", [error]) from None
+        error = FieldError("/type", "unknown_type", {"type": type_, "allowed": allowed})
+        raise Refused("unknown_type", [error], {"type": type_}) from None
     except ValidationError as error:
         faults = [FieldError(*fault) for fault in field_errors(error)]
         raise Refused("validation_failed", faults) from None
@@ -263,5 +289,6 @@ def _data(type_: str, data: object) -> dict[str, Any]:
 
 def _content_hash(sent: Mapping[str, Any]) -> str:
     """What was sent, whatever the order of its fields."""
-    text = orjson.dumps(sent, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS)
+    content = {name: value for name, value in sent.items() if name not in _IGNORED}
+    text = orjson.dumps(content, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS)
     return blake2b(text, digest_size=16).hexdigest()

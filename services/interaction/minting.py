@@ -14,7 +14,7 @@ from shared.positions import Position, render
 
 
 async def mint(
-    kernel: Kernel, identifiers: dict[str, str], customer_id: str | None
+    kernel: Kernel, identifiers: dict[str, str], customer_id: UUID | None
 ) -> tuple[UUID, str | None]:
     """The customer who has these identifiers, or to whom they are given, and the position of what was written.
 
@@ -26,7 +26,7 @@ async def mint(
     async with kernel.database.transaction() as conn:
         await conn.execute("SELECT pg_advisory_xact_lock(hashtextextended('mint', 8))")
         found = await known(conn, keys.values())
-        owners = set(found.values()) | ({UUID(customer_id)} if customer_id else set())
+        owners = set(found.values()) | ({customer_id} if customer_id else set())
         if len(owners) > 1:
             raise Conflict("identifier_taken")
         owner = owners.pop() if owners else UUID(new_id())

@@ -38,8 +38,10 @@ async def events_of(
     between: TimeRange,
     types: list[str],
     channels: list[str],
+    *,
+    newest_first: bool = True,
 ) -> tuple[list[Row], int | None]:
-    """A customer's events, newest first; one more than the page asks for, if there is one."""
+    """A customer's events; one more than the page asks for, if there is one."""
     where = [timeline.c.customer_id == customer_id]
     if types:
         where.append(timeline.c.type.in_(types))
@@ -52,12 +54,14 @@ async def events_of(
     total = None
     if page.count:
         total = (await fetch(conn, select(func.count()).select_from(timeline).where(*where)))[0][0]
+    place = (timeline.c.time, timeline.c.event_id)
     if after:
-        where.append(tuple_(timeline.c.time, timeline.c.event_id) < tuple_(*after))
+        passed = tuple_(*place), tuple_(*after)
+        where.append(passed[0] < passed[1] if newest_first else passed[0] > passed[1])
     statement = (
-        select(timeline.c.time, timeline.c.event_id, timeline.c.recorded_at, timeline.c.value)
+        select(*place, timeline.c.recorded_at, timeline.c.value)
         .where(*where)
-        .order_by(timeline.c.time.desc(), timeline.c.event_id.desc())
+        .order_by(*(column.desc() if newest_first else column for column in place))
         .limit(page.limit + 1)
     )
     return await fetch(conn, statement), total

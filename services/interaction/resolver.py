@@ -14,6 +14,7 @@ import msgspec
 from services.interaction import arrivals
 from services.interaction.arrivals import CUSTOMER_ID, Arrival
 from services.interaction.judging import Judge, Refused
+from services.interaction.naming import name_customers
 from services.interaction.orders import SETTLED_TYPES, Fact, Order, Told, order_key, settle
 from services.interaction.resolving import Resolution, Resolved, resolve
 from shared import codec, metrics
@@ -23,7 +24,7 @@ from shared.ids import new_id, partition_of
 from shared.kernel import Kernel
 from shared.language import HistoryClosed, IdentifiersAdded, IdentifiersLinked
 from shared.language.identifiers import TYPES
-from shared.log import Entry, Record
+from shared.log import Entry, Record, check_sizes
 from shared.loop.lease import Lease, Leases
 from shared.outbox import OUTBOX
 from shared.quarantine import Parked, put_aside
@@ -79,10 +80,11 @@ class Resolver:
         async with self._kernel.database.transaction() as conn:
 
             async def apply(record: Record) -> None:
-                batch = self._sort([record])
+                batch = self._sort([await self._as_it_came(conn, record)])
                 made = await self._decide(conn, batch)
                 if batch.unusable:
                     raise Refused(batch.unusable[0].reason)
+                check_sizes(made)  # here, where one that is too large fails alone
                 entries.extend(made)
 
             more = await try_again(conn, "inbound", lease.partition, apply) > 0
@@ -90,6 +92,17 @@ class Resolver:
             await OUTBOX.append(conn, entries, self._kernel.clock())
         self.due = more
         return lease
+
+    async def _as_it_came(self, conn: Connection, record: Record) -> Record:
+        """The quarantine keeps no signature, but knows whether our own door had written the event."""
+        signed = await conn.fetchval(
+            "SELECT detail -> 'signed' = 'true' FROM quarantine"
+            " WHERE topic = 'inbound' AND partition = $1 AND log_offset = $2 AND status = 'replay'",
+            record.partition,
+            record.offset,
+        )
+        signature = arrivals.sign(record.value, self._secret) if signed else None
+        return replace(record, signature=signature)
 
     async def apply(self, lease: Lease, records: Sequence[Record]) -> Lease:
         """Resolve the records; answer the lease as it is after the commit."""
@@ -102,8 +115,7 @@ class Resolver:
         async with self._kernel.database.transaction() as conn:
             entries = await self._decide(conn, batch)
             entries += await self._close(conn, batch, records[-1])
-            if batch.unusable:
-                await put_aside(conn, SERVICE, "quarantined", "inbound", batch.unusable)
+            await self._put_aside(conn, batch.unusable)
             await self._leases.advance(conn, lease, after)
             await OUTBOX.append(conn, entries, records[-1].recorded_at)
         metrics.events_folded.labels(SERVICE, "inbound").inc(len(records))
@@ -113,11 +125,21 @@ class Resolver:
         """A publisher's garbage never stops anything."""
         after = replace(lease, next_offset=record.offset + 1)
         async with self._kernel.database.transaction() as conn:
-            await put_aside(
-                conn, SERVICE, "quarantined", "inbound", [Parked.of(record, error, "resolve")]
-            )
+            await self._put_aside(conn, [Parked.of(record, error, "resolve")])
             await self._leases.advance(conn, lease, after)
         return after
+
+    async def _put_aside(self, conn: Connection, entries: Sequence[Parked]) -> None:
+        """What a stranger wrote into headers is worth nothing, and may be what no column takes."""
+        plain = []
+        for entry in entries:
+            record = entry.record
+            ours = arrivals.is_ours(record.value, record.signature, self._secret)
+            detail = entry.detail | {"signed": True} if ours else entry.detail
+            unnumbered = replace(record, origin=None, sequence=None)
+            plain.append(replace(entry, record=unnumbered, detail=detail))
+        if plain:
+            await put_aside(conn, SERVICE, "quarantined", "inbound", plain)
 
     def _sort(self, records: Sequence[Record]) -> Sorted:
         batch = Sorted()
@@ -234,22 +256,14 @@ async def _fresh(
 async def _of_known_customers(
     conn: Connection, fresh: Sequence[Pending], unusable: list[Parked]
 ) -> list[Pending]:
-    """An event may name a customer by our own id; one that nobody has names nobody."""
-    named = {
-        one.arrival.customer[CUSTOMER_ID] for one in fresh if CUSTOMER_ID in one.arrival.customer
-    }
-    if not named:
-        return list(fresh)
-    rows = await conn.fetch(
-        "SELECT DISTINCT customer_id FROM identity WHERE customer_id = ANY($1::uuid[])", list(named)
-    )
-    existing = {str(row["customer_id"]) for row in rows}
+    """An event may name a customer by our own id or number; one that nobody has names nobody."""
     kept = []
-    for one in fresh:
-        if one.arrival.customer.get(CUSTOMER_ID, "") in existing | {""}:
-            kept.append(one)
-        else:
+    named = await name_customers(conn, [one.arrival for one in fresh])
+    for one, arrival in zip(fresh, named, strict=True):
+        if arrival is None:
             unusable.append(Parked(one.record, "customer_not_found", "resolve"))
+        else:
+            kept.append(one if arrival is one.arrival else replace(one, arrival=arrival))
     return kept
 
 

@@ -1,9 +1,56 @@
-"""What people read of the timeline, in both languages."""
+"""Interaction's words, in Chinese and English: errors of its own, one line for each event of the timeline."""
 
 from typing import Any
 
 from shared.language import EVENT_TYPES
-from shared.words import Language, Words, say
+from shared.language.words import DOOR
+from shared.words import Language, Words, label, say
+
+ERRORS: Words = {
+    **DOOR,
+    "invalid_history": {
+        "en": "The id of an import has 1 to 100 of these characters: A-Z a-z 0-9 . _ : -.",
+        "zh": "导入编号应为 1 到 100 个字符，可用：A-Z a-z 0-9 . _ : -。",
+    },
+    "unknown_identifier_type": {
+        "en": "This type of identifier is not known.",
+        "zh": "未知的标识类型。",
+    },
+    "worthless_identifier": {
+        "en": "This value identifies nobody.",
+        "zh": "该值不能用来识别客户。",
+    },
+}
+"""Codes of this service, besides those of `shared.words`."""
+
+KINDS: Words = {
+    "call": {"zh": "电话", "en": "call"},
+    "visit": {"zh": "拜访", "en": "visit"},
+    "meeting": {"zh": "会议", "en": "meeting"},
+    "email": {"zh": "邮件", "en": "e-mail"},
+    "sms": {"zh": "短信", "en": "text message"},
+    "chat": {"zh": "在线聊天", "en": "chat"},
+    "social": {"zh": "社交媒体", "en": "social media"},
+    "service": {"zh": "服务", "en": "service"},
+    "page_view": {"zh": "浏览页面", "en": "page view"},
+    "click": {"zh": "点击", "en": "click"},
+    "search": {"zh": "搜索", "en": "search"},
+    "campaign_sent": {"zh": "营销活动触达", "en": "campaign sent"},
+    "campaign_response": {"zh": "响应营销活动", "en": "response to a campaign"},
+    "other": {"zh": "其他", "en": "other"},
+}
+"""Kinds of contact."""
+
+_LABELLED = {
+    "tag.added": {"tag": "tag"},
+    "tag.removed": {"tag": "tag"},
+    "tag.gained": {"tag": "tag"},
+    "tag.dropped": {"tag": "tag"},
+    "lifecycle.changed": {"state": "lifecycle"},
+    "score.churn_band_changed": {"band": "churn_band"},
+    "score.rfm_class_changed": {"rfm_class": "rfm_class"},
+}
+"""Codes in an event's data, and the kind of label that people know them by."""
 
 SUMMARIES: Words = {
     "purchase.completed": {
@@ -53,12 +100,28 @@ def summary(type_: str, data: dict[str, Any], language: Language) -> str:
     if type_ not in SUMMARIES:
         kind = EVENT_TYPES.get(type_)
         return kind.description[language] if kind else type_
-    money = data.get("total") or data.get("amount")
-    total = f"{money['amount']} {money['currency']}" if isinstance(money, dict) else "?"
     fields = {name: value for name, value in data.items() if isinstance(value, str | int | float)}
-    return say(
-        SUMMARIES,
-        type_,
-        language,
-        **{"score": "", **fields, "total": total, "order": data.get("order_id", "")},
-    )
+    return say(SUMMARIES, type_, language, **fields | _shown(type_, data, language))
+
+
+def _shown(type_: str, data: dict[str, Any], language: Language) -> dict[str, str]:
+    """What is not shown as it stands: money, codes that people have words for."""
+    match type_.partition(".")[0]:
+        case "purchase":
+            money = data.get("amount" if type_ == "purchase.refunded" else "total")
+            total = f"{money['amount']} {money['currency']}" if isinstance(money, dict) else ""
+            shown = {"total": total, "order": data["order_id"]}
+        case "interaction":
+            shown = {"kind": say(KINDS, data["kind"], language)}
+        case "survey":
+            shown = {"kind": data["kind"].upper(), "score": _score(data.get("score"))}
+        case _:
+            shown = {
+                field: label(kind, data[field], language) if data[field] else "-"
+                for field, kind in _LABELLED.get(type_, {}).items()
+            }
+    return shown
+
+
+def _score(score: float | None) -> str:
+    return "-" if score is None else f"{score:g}"

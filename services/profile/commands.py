@@ -31,6 +31,23 @@ def _birthday(value: str) -> str:
 Birthday = Annotated[str, StringConstraints(min_length=7, max_length=10), AfterValidator(_birthday)]
 
 
+def _by_type(value: object) -> object:
+    """Identifiers may come as they are answered: a list of type and value."""
+    if isinstance(value, list) and all(isinstance(one, dict) for one in value):
+        return {one.get("type"): one.get("value") for one in value}
+    return value
+
+
+def _known_types(value: dict[str, str]) -> dict[str, str]:
+    if unknown := [name for name in value if name not in TYPES]:
+        context = {"allowed": ", ".join(TYPES), "found": unknown[0]}
+        raise PydanticCustomError("not_allowed", "unknown type of identifier", context)
+    return value
+
+
+Identifiers = Annotated[dict[str, Text], AfterValidator(_known_types), BeforeValidator(_by_type)]
+
+
 class _Command(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -74,6 +91,8 @@ class EditCustomer(Attributes):
     status: Text | None = None
     owner: Text | None = None
     attributes: Attributes | None = None
+    identifiers: Identifiers = {}
+    """Given to the customer beside those that are known."""
 
     def changes(self) -> dict[str, Any]:
         """The fields that the caller named, flat."""
@@ -84,28 +103,10 @@ class EditCustomer(Attributes):
         return named
 
 
-def _by_type(value: object) -> object:
-    """Identifiers may come as they are answered: a list of type and value."""
-    if isinstance(value, list) and all(isinstance(one, dict) for one in value):
-        return {one.get("type"): one.get("value") for one in value}
-    return value
-
-
-def _known_types(value: dict[str, str]) -> dict[str, str]:
-    if unknown := [name for name in value if name not in TYPES]:
-        context = {"allowed": ", ".join(TYPES), "found": unknown[0]}
-        raise PydanticCustomError("not_allowed", "unknown type of identifier", context)
-    return value
-
-
-Identifiers = Annotated[dict[str, Text], AfterValidator(_known_types), BeforeValidator(_by_type)]
-
-
 class CreateCustomer(EditCustomer):
     """Make a record by hand. With an identifier that is known already, its customer is changed."""
 
     name: Text
-    identifiers: Identifiers = {}
 
 
 Command = AddTag | RemoveTag | CreateCustomer | EditCustomer

@@ -44,7 +44,7 @@ Page = Annotated[PageRequest, Depends(page_request)]
 
 def encode_cursor(values: Sequence[Any]) -> str:
     """Opaque text for the sort values of a page's last item: times, UUIDs, numbers, texts, null."""
-    return base64.urlsafe_b64encode(orjson.dumps(list(values))).rstrip(b"=").decode()
+    return base64.urlsafe_b64encode(orjson.dumps(list(values), default=str)).rstrip(b"=").decode()
 
 
 def decode_cursor(cursor: str, shape: type[T] = list) -> T:  # type: ignore[assignment]

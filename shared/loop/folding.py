@@ -194,7 +194,7 @@ class Folding:
         await rows.load_items(conn, held, list(wanted))
         for customer_id, events in touching.items():
             self._evolve(projection, held[customer_id], events)
-        await self._walk(conn, rows, held)
+        await self._walk(conn, rows, held, policies)
         causes = {customer_id: events[-1] for customer_id, events in touching.items()}
         return await self._tell(conn, rows, held, batch.after, policies, causes)
 
@@ -206,13 +206,18 @@ class Folding:
                 held.history.add(event.history)
         held.state = state
 
-    async def _walk(self, conn: Connection, rows: Rows, held: dict[UUID, Held]) -> None:
+    async def _walk(
+        self, conn: Connection, rows: Rows, held: dict[UUID, Held], policies: dict[str, Policy]
+    ) -> None:
+        """Go over all of a customer's items where a fact came late or another policy holds."""
         projection = rows.projection
-        late = {key: one for key, one in held.items() if projection.needs_items(one.state)}
+        late = {
+            key: one for key, one in held.items() if projection.needs_items(one.state, policies)
+        }
         if late:
             await rows.load_all_items(conn, late)
             for one in late.values():
-                one.state = projection.walk(one.state)
+                one.state = projection.walk(one.state, policies)
 
     async def _tell(
         self,
@@ -267,6 +272,7 @@ class Folding:
                 held = await rows.due(conn, lease.partition, clock, DUE_CHUNK)
                 more = more or len(held) == DUE_CHUNK
                 if held:
+                    await self._walk(conn, rows, held, self._policies)
                     appended += await self._tell(conn, rows, held, lease, self._policies, {})
 
             async def apply(record: Record) -> None:

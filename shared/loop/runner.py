@@ -25,6 +25,8 @@ BACKOFF_MOST = 5.0
 STOPPED_SECONDS = 5.0
 IDLE_SECONDS = 1.0
 BATCH_SECONDS = 60.0
+LINGER_SECONDS = 0.1
+LARGE_BATCH = 1000
 
 _logger = structlog.get_logger(__name__)
 
@@ -41,6 +43,16 @@ class Handler(Protocol):
     async def park(self, lease: Lease, record: Record, error: BaseException) -> Lease: ...
 
     async def settle(self, lease: Lease) -> Lease: ...
+
+
+def _within_keys(records: list[Record], most: int) -> list[Record]:
+    """The records up to the one that would be of one customer too many."""
+    keys: set[str] = set()
+    for count, record in enumerate(records):
+        keys.add(record.key)
+        if len(keys) > most:
+            return records[:count]
+    return records
 
 
 class Runner:
@@ -70,6 +82,7 @@ class Runner:
         self._nudge = nudge
         self._labels = (service, lease.topic, str(lease.partition))
         self._backoff = BACKOFF_FIRST
+        self._full = False
 
     def wake(self) -> None:
         """There is something to do besides new records."""
@@ -105,6 +118,9 @@ class Runner:
         await self._handler.load(self.lease)
 
     async def _step(self) -> None:
+        if self.behind_seconds > LINGER_SECONDS and not self._full:
+            # Behind, few large transactions go further than many small ones: let some more come in.
+            await asyncio.sleep(LINGER_SECONDS)
         records = await self._log.read(
             self.lease.topic,
             self.lease.partition,
@@ -113,11 +129,13 @@ class Runner:
             size=self._settings.batch_bytes,
             wait=0.0 if self._handler.due else IDLE_SECONDS,
         )
+        records = _within_keys(records, self._settings.batch_keys)
         if records:
             async with self._slots:
                 await self._apply(records)
             age = (datetime.now(UTC) - records[-1].recorded_at).total_seconds()
             self.behind_seconds = max(0.0, age)
+            self._full = len(records) >= LARGE_BATCH
         else:
             self.behind_seconds = 0.0
         metrics.lag_seconds.labels(*self._labels).set(self.behind_seconds)

@@ -264,6 +264,10 @@ REASONS: _Table = {
         "en": "The event's data is not as its type requires.",
         "zh": "事件数据不符合该类型的要求。",
     },
+    "not_applicable": {
+        "en": "The event could not be applied; this is a fault on our side.",
+        "zh": "事件未能处理，属于系统内部问题。",
+    },
     "nul_character": {
         "en": "A text in the event contains a NUL character.",
         "zh": "事件中的文本含有 NUL 字符。",

@@ -1,3 +1,4 @@
+import contextlib
 import json
 import os
 import signal
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from deploy.local import __main__ as entry
 from deploy.local import run as module
 from deploy.local.children import Program
 from deploy.local.errors import LocalRunError
@@ -207,3 +209,15 @@ def test_a_stop_while_starting_is_clean(local, port, until):
     assert run.returncode == 0
     assert "stopped" in said
     assert not pid_file.exists()
+
+
+def test_a_stop_that_python_swallows_is_heeded_all_the_same(monkeypatch):
+    """As when the signal comes while the hooks around a fork run: what they raise is ignored."""
+    monkeypatch.setattr(entry, "_STOPS", (signal.SIGUSR1,))
+    ending = entry._Ending(with_parent=False)
+    ending.heed()
+    with contextlib.suppress(entry._Stop):
+        os.kill(os.getpid(), signal.SIGUSR1)
+    with pytest.raises(entry._Stop):
+        ending.heed()
+    signal.signal(signal.SIGUSR1, signal.SIG_DFL)

@@ -189,6 +189,7 @@ async def test_lists_filter_sort_and_page(here: World, client, member: str) -> N
         ({"sort": "age"}, 422),
         ({"cursor": "bogus"}, 400),
         ({"limit": 501}, 422),
+        ({"q": "x" * 201}, 422),
     ],
 )
 async def test_bad_questions(client, params: dict[str, Any], status: int) -> None:
@@ -206,6 +207,13 @@ async def test_nobody(client, path: str) -> None:
         answer = await client.get(question)
         assert answer.status_code == 404
         assert answer.json()["code"] == "customer_not_found"
+
+
+async def test_yesterdays_picture_is_not_todays(here: World, client, member: str) -> None:
+    await send(here, described({"member_no": member}, region="Beijing"))
+    params = {"as_of": "2026-01-01T00:00:00Z"}
+    answer = await client.get(f"/v1/customers/member_no:{member}", params=params)
+    assert answer.status_code == 422
 
 
 async def test_the_summary_names_every_state(here: World, client, member: str) -> None:
@@ -319,6 +327,16 @@ async def test_changing_a_record(client, member: str) -> None:
     wrong = await client.patch(path, json={"shoe_size": 43, "birthday": "17 May"})
     assert wrong.status_code == 422
     assert {error["pointer"] for error in wrong.json()["errors"]} == {"/shoe_size", "/birthday"}
+    email = f"{member}@Example.cn"
+    more = await client.patch(path, json={"identifiers": {"email": email}})
+    assert more.status_code == 200, more.text
+    assert [one["type"] for one in more.json()["identifiers"]] == ["member_no", "email"]
+    assert (await client.get(f"/v1/customers/email:{email}")).json()["id"] == made.json()["id"]
+    other = await client.post("/v1/customers", json={"name": "B"})
+    taken = await client.patch(
+        f"/v1/customers/{other.json()['id']}", json={"identifiers": {"email": email}}
+    )
+    assert (taken.status_code, taken.json()["code"]) == (409, "identifier_taken")
     listed = await client.get("/v1/customers", params={"q": member})
     assert [item["id"] for item in listed.json()["items"]] == [made.json()["id"]]
 

@@ -65,7 +65,7 @@ CASES: list[tuple[list[Data], dict[str, Any]]] = [
     ),
     (
         [bought(1000), PurchaseCancelled("A-1", settled=Settled(counted(1, 1000), None))],
-        {"orders": 0, "spend": {"CNY": 0}, "last_purchase_at": None, "average_basket": None},
+        {"orders": 0, "spend": {}, "currency": None, "last_purchase_at": None},
     ),
     (
         [
@@ -182,6 +182,17 @@ def test_identifiers_keep_their_first_day_and_stand_strongest_first() -> None:
     told(1, IdentifiersAdded({"phone": "+861"}))(4, IdentifiersAdded({"member_no": "M"}))
     found = [(one.type, one.value, one.first_seen_at) for one in told.view().identifiers]
     assert found == [("member_no", "M", day(4)), ("phone", "+861", day(1)), ("cookie", "c", day(3))]
+
+
+def test_a_cancelled_order_leaves_no_habit_behind() -> None:
+    how: dict[str, Any] = {"discount": 100, "categories": ["Dairy"] * 3}
+    told = Story()(0, bought(1000, **how))
+    told(1, PurchaseCancelled("A-1", settled=Settled(counted(1, 1000, **how), None)))
+    purchases = told.state().purchases
+    assert (purchases.promoted, sum(purchases.hours), purchases.lines) == (0, 0, 0)
+    assert purchases.categories == {"Dairy": 0}
+    assert (purchases.currencies["CNY"].discount, purchases.currencies["CNY"].orders) == (0, 0)
+    assert codes(told.view()) == []
 
 
 def test_the_main_currency_has_most_purchases_ties_by_code() -> None:

@@ -14,7 +14,7 @@ from shared.codec import Event
 from tests.profile.folding import Rows, fold, settled
 from tests.strategies import clocks, divided, histories, rearranged
 
-SLOW = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+SLOW = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @given(rearranged(), clocks)

@@ -78,6 +78,16 @@ CASES = {
         101,
         [("new", 0), ("silent", 90), ("won_back", 100)],
     ),
+    "a later purchase of the same day, told late, ends a silence that never was": (
+        Story().buys(0, 90.3, 0.45),
+        91,
+        [("new", 0), ("growing", 90.3)],
+    ),
+    "the same while silent": (
+        Story().buys(0)(90.2, ComplaintOpened("K", "x")).buys(0.45),
+        91,
+        [("new", 0), ("silent", 90.45)],
+    ),
     "a complaint holds maturity back": (
         Story()(10, ComplaintOpened("K", "x")).buys(*WEEKLY)(30, ComplaintResolved("K")),
         31,
@@ -124,9 +134,11 @@ CASES = {
 def test_the_path(name: str) -> None:
     told, until, expected = CASES[name]
     assert steps(told, until) == expected
-    view = told.view(until)
+    now = told.view(until).lifecycle
     if expected:
-        assert view.lifecycle.state == expected[-1][0]
+        assert now.since is not None
+        since = (now.since - DAY_0).total_seconds() / 86400
+        assert (now.state, since) == expected[-1]
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -8,24 +8,24 @@ from starlette.responses import Response
 
 from services.interaction.door import Door, Verdict
 from services.interaction.queries import positions_of
+from services.interaction.sent import MOST_EVENTS, read_events
+from services.interaction.words import ERRORS
 from shared.access import Caller, require
 from shared.errors import BadRequest, FieldError, TooLarge, Unprocessable, UnsupportedMediaType
 from shared.http.answers import answer
-from shared.http.bodies import media_type, parse_json, read_body
+from shared.http.bodies import media_type, read_body
 from shared.http.language import Lang
 from shared.kernel import Kernel
 from shared.language import EVENT_TYPES
-from shared.language.words import DOOR
 from shared.positions import render
 from shared.words import MESSAGES, Language, say
 
-MOST_EVENTS = 2500
 MOST_WAIT = 30.0
-WORDS = {**MESSAGES, **DOOR}
+WORDS = {**MESSAGES, **ERRORS}
 
 router = APIRouter(tags=["events"])
 
-_PREFER = re.compile(r"(?:^|[,;\s])wait=(\d{1,4})(?:$|[,;\s])")
+_PREFER = re.compile(r"(?:^|[,;\s])wait=(\d{1,4})(?:$|[,;\s])", re.ASCII | re.IGNORECASE)
 _EVENT_EXAMPLE = {
     "id": "pos-7-000123",
     "source": "store-7/pos",
@@ -84,13 +84,10 @@ async def post_events(
         raise UnsupportedMediaType(
             "unsupported_media_type", params={"accepted": "application/json"}
         )
-    sent = parse_json(await read_body(request))
-    events = sent if isinstance(sent, list) else [sent]
-    if len(events) > MOST_EVENTS:
-        raise TooLarge("too_many_events", params={"limit": MOST_EVENTS})
+    events, listed = read_events(await read_body(request))
     door: Door = request.app.state.door
     verdicts = await door.take(events, caller, history)
-    if sent is not events and verdicts[0].status == "rejected":
+    if not listed and verdicts[0].status == "rejected":
         raise _refusal(verdicts[0])
     wait = _wait(request.headers.get("prefer"))
     headers = {}

@@ -1,5 +1,7 @@
 """What other processes of the installation ask; never on the public origin."""
 
+from uuid import UUID
+
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict
 from starlette.responses import Response
@@ -26,7 +28,7 @@ class Identities(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     identifiers: dict[str, str] = {}
-    customer_id: str | None = None
+    customer_id: UUID | None = None
 
 
 @router.post("/internal/identities")

@@ -1,4 +1,4 @@
-"""GET /v1/timelines/{customer}: everything that happened, newest first."""
+"""GET /v1/timelines/{customer}: everything that happened, newest first unless asked otherwise."""
 
 from datetime import datetime
 from typing import Annotated, Any
@@ -14,7 +14,7 @@ from shared.database import Row
 from shared.errors import NotFound
 from shared.http.answers import answer
 from shared.http.language import Lang
-from shared.http.paging import Between, Page, decode_cursor, encode_cursor, page_answer
+from shared.http.paging import Between, Page, decode_cursor, encode_cursor, page_answer, parse_sort
 from shared.identity import find_customer
 from shared.kernel import Kernel
 from shared.reading import read_manners
@@ -56,14 +56,23 @@ async def get_timeline(
     channels: Annotated[
         list[str] | None, Query(alias="channel", description="Only these channels.")
     ] = None,
+    sort: Annotated[str, Query(description="`-time` (newest first) or `time`.")] = "-time",
 ) -> Response:
     """Every canonical event of a customer (UUID, number or `type:value`), newest first."""
+    _, newest_first = parse_sort(sort, ("time",))
     kernel: Kernel = request.app.state.kernel
     after = decode_cursor(page.cursor, tuple[datetime, UUID]) if page.cursor else None
     async with kernel.database.read() as conn:
         customer_id = await find_customer(conn, customer)
         rows, total = await events_of(
-            conn, customer_id, page, after, between, types or [], channels or []
+            conn,
+            customer_id,
+            page,
+            after,
+            between,
+            types or [],
+            channels or [],
+            newest_first=newest_first,
         )
         if not rows and not await is_known(conn, customer_id):
             raise NotFound("customer_not_found")

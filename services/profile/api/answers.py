@@ -120,7 +120,6 @@ def edited(view: View) -> dict[str, Any]:
         "status": view.status,
         "owner": view.owner,
         "attributes": view.attributes,
-        "identifiers": [f"{one.type}:{one.value}" for one in view.identifiers],
         "tags": [
             [tag.tag, tag.by, tag.reason.params] for tag in view.tags if tag.origin == "manual"
         ],

@@ -165,9 +165,7 @@ async def read_customer(
     ] = None,
 ) -> Response:
     """One customer, whole: record, habits, tags, lifecycle, classes, complaints, consents."""
-    if include not in (None, "scores"):
-        errors = [FieldError("?include", "not_allowed", {"allowed": "scores"})]
-        raise Unprocessable("validation_failed", errors=errors)
+    _possible(request, include)
     async with kernel_of(request).database.read() as conn:
         found = await queries.find(conn, customer)
     whole = customer_answer(found, language)
@@ -176,6 +174,19 @@ async def read_customer(
         authorization = request.headers.get("authorization", "")
         await scoring.add(whole, found.customer_id, authorization, language)
     return answer(whole, headers={"ETag": etag(found.view)})
+
+
+def _possible(request: Request, include: str | None) -> None:
+    """Refuse what would be answered wrongly: today's picture is none of another time."""
+    errors = [
+        FieldError(f"?{name}", "unknown_field")
+        for name in ("as_of", "basis")
+        if name in request.query_params
+    ]
+    if include not in (None, "scores"):
+        errors.append(FieldError("?include", "not_allowed", {"allowed": "scores"}))
+    if errors:
+        raise Unprocessable("validation_failed", errors=errors)
 
 
 @router.get("/v1/customers/{customer}/lifecycle", responses=shown(PATH, "The path of states."))

@@ -12,7 +12,7 @@ from services.profile import queries
 from services.profile.api.answers import customer_answer, etag, tag_answer, tags_answer
 from services.profile.api.customers import Customer, kernel_of
 from services.profile.api.examples import CUSTOMER, MANUAL_TAG, TAG, shown
-from services.profile.api.identities import Identities, Minted
+from services.profile.api.identities import Identities
 from services.profile.commands import AddTag, Command, CreateCustomer, EditCustomer, RemoveTag
 from services.profile.decider import decide
 from services.profile.projection import PROFILE
@@ -117,7 +117,7 @@ async def create_customer(
 ) -> Response:
     """Make a record by hand; it gets a customer number."""
     digest = request_hash(request.url.path, await read_body(request))
-    minted = await _minted(request, body)
+    minted = await _identities(request).mint(body.identifiers)
     known = await _find(request, minted.customer_id)
     outcome = await execute(
         request,
@@ -138,10 +138,9 @@ async def create_customer(
     return response
 
 
-async def _minted(request: Request, body: EditCustomer, customer_id: UUID | None = None) -> Minted:
+def _identities(request: Request) -> Identities:
     identities: Identities = request.app.state.identities
-    found = body.identifiers if isinstance(body, CreateCustomer) else {}
-    return await identities.mint(found, customer_id)
+    return identities
 
 
 async def _until_numbered(request: Request, customer_id: str) -> None:
@@ -167,14 +166,21 @@ async def edit_customer(
     if_match: IfMatch = None,
 ) -> Response:
     """Change what is named; null clears a field. `If-Match` guards against a change in between."""
+    async with kernel_of(request).database.read() as conn:
+        found = await queries.find(conn, customer)
+    position = ""
+    if body.identifiers:
+        check_if_match(if_match, etag(found.view))  # before anything is given away
+        position = (await _identities(request).mint(body.identifiers, found.customer_id)).position
     outcome = await execute(
         request,
         PROFILE,
-        await _known(request, customer),
+        found.customer_id,
         _deciding(body, caller, if_match),
         command="edit_customer",
     )
-    return await _answer_customer(request, outcome, language)
+    await wait_until_folded(request, position)
+    return await _answer_customer(request, outcome, language, position)
 
 
 @router.post(

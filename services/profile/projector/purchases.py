@@ -23,6 +23,9 @@ class Sums(msgspec.Struct, array_like=True):
         )
 
 
+NOTHING = Sums()
+
+
 class Purchases(msgspec.Struct, omit_defaults=True):
     """Net of cancellations and refunds."""
 
@@ -48,6 +51,10 @@ def apply(sums: Purchases, part: Contribution, sign: int) -> None:
         of.spend += sign * amount
     for currency, amount in part.discount.items():
         sums.currencies.setdefault(currency, Sums()).discount += sign * amount
+    for currency in (*part.spend, *part.discount):
+        # An order that was taken away leaves no trace, as if it had been cancelled before it came.
+        if sums.currencies.get(currency) == NOTHING:
+            del sums.currencies[currency]
     if part.promoted:
         sums.promoted += orders
     if part.orders:
@@ -64,12 +71,13 @@ def merged(mine: Purchases, theirs: Purchases) -> Purchases:
     hours = [*mine.hours, *theirs.hours]
     if len(hours) > 24:
         hours = [sum(pair) for pair in zip(mine.hours, theirs.hours, strict=True)]
+    currencies = joined(mine.currencies, theirs.currencies, Sums.plus)
     categories = dict(mine.categories)
     add(categories, theirs.categories)
     retain(categories, CATEGORIES)
     return Purchases(
         orders=mine.orders + theirs.orders,
-        currencies=joined(mine.currencies, theirs.currencies, Sums.plus),
+        currencies={code: of for code, of in currencies.items() if of != NOTHING},
         promoted=mine.promoted + theirs.promoted,
         hours=hours,
         categories=categories,

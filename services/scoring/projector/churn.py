@@ -112,6 +112,6 @@ class Judge:
             if self.scoring.band(after(middle)) == band:
                 same = middle
             else:
-                other = middle + 1
+                other = middle
         reached = after(other)
         return Nearest("silence", other, reached, self.scoring.band(reached))

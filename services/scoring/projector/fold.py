@@ -146,7 +146,8 @@ def merge(one: State, other: State) -> State:
             whole.net += sums.net
         for key, item in state.items.items():
             merged.items[key] = _merge_items(merged.items.get(key, Item()), item)
-    merged.money = dict(sorted(merged.money.items()))
+    money = sorted(merged.money.items())
+    merged.money = {code: sums for code, sums in money if sums.net or sums.purchases}
     return merged
 
 

@@ -82,6 +82,9 @@ def _add_money(state: State, part: Contribution, sign: int) -> None:
             state.money = dict(sorted([*state.money.items(), (currency, sums := Sums())]))
         sums.net += sign * amount
         sums.purchases += sign * part.orders
+        if not sums.net and not sums.purchases:
+            # An order that was taken away leaves no trace, as if it had been cancelled first.
+            del state.money[currency]
 
 
 def _change_day(state: State, key: str, change: dict[str, int], turnover: _Turnover) -> None:

@@ -6,10 +6,11 @@ from datetime import timedelta
 import msgspec
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 from services.scoring.projector import CONSUMES, SHOWS, State, evolve, item_keys, merge, settle
 from services.scoring.projector.purchases import microseconds
-from services.scoring.projector.state import Item, Sums
+from services.scoring.projector.state import NEWEST, Item, Sums, keep_newest
 from shared.language import (
     EVENT_TYPES,
     ComplaintAnswered,
@@ -158,6 +159,48 @@ def test_an_older_event_of_a_complaint_changes_nothing():
     assert state.heard == microseconds(resolved.time)
 
 
+def test_a_resolved_newest_complaint_makes_room_for_an_older_one():
+    opened = [
+        make_event(ComplaintOpened(f"K-{n}", category="quality"), number=n, time=START)
+        for n in (1, 2, 3, 4)
+    ]
+    resolved = make_event(ComplaintResolved("K-4"), number=9, time=START + timedelta(hours=1))
+    state = fold([*opened, resolved])
+    assert state.stale
+    state = settled(state)
+    assert [entry[1] for entry in state.complained] == [event_id(n) for n in (3, 2, 1)]
+    assert (state.complaints, state.open_complaints) == (4, 3)
+
+
+moments = st.tuples(st.integers(0, 9), st.sampled_from("ab"), st.just(0))
+
+
+def test_an_old_newcomer_does_not_take_the_place_of_what_is_not_kept():
+    """Of 9, 8, 7 and 6 (not kept) 9 goes and 1 comes: 6 belongs there, not 1."""
+    kept = [(9, "a", 0), (8, "a", 0), (7, "a", 0)]
+    assert keep_newest(kept, {(1, "a", 0)}, {(9, "a", 0)}, total=4) is None
+    assert keep_newest(kept, {(8, "b", 0)}, {(9, "a", 0)}, total=4) == [
+        (8, "b", 0),
+        (8, "a", 0),
+        (7, "a", 0),
+    ]
+
+
+@given(st.lists(st.tuples(st.sets(moments, max_size=2), st.sets(moments, max_size=2)), max_size=9))
+def test_the_newest_kept_are_the_newest_or_it_is_said_that_they_may_not_be(changes):
+    kept: list = []
+    everything: set = set()
+    for wanted, unwanted in changes:
+        come = wanted - everything
+        gone = (unwanted & everything) - come
+        everything = (everything - gone) | come
+        found = keep_newest(kept, come, gone, len(everything))
+        truth = sorted(everything, reverse=True)[:NEWEST]
+        assert found in (None, truth)
+        assert found is not None or gone
+        kept = truth
+
+
 @given(rearranged())
 def test_the_order_of_facts_does_not_matter(pair):
     one, other = (folded(events) for events in pair)
@@ -170,7 +213,7 @@ def test_the_order_of_facts_does_not_matter(pair):
 @given(divided())
 def test_merged_parts_are_the_whole(parts):
     one, other, whole = parts
-    assert settle(merge(fold(one), fold(other))) == settle(fold(whole))
+    assert settled(merge(fold(one), fold(other))) == settled(fold(whole))
 
 
 @given(rearranged())

@@ -1,0 +1,108 @@
+"""From an event at the door to a judgement: the services together."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from tests.world import World, world
+
+NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+async def town(postgres):
+    async with world(
+        postgres, services=["interaction", "scoring"], clock_now=NOW, clock_tick_seconds=0.2
+    ) as made:
+        yield made
+
+
+def purchase(member: str, days_ago: int, *, amount: str = "35.80") -> dict:
+    order = f"{member}-{days_ago}"
+    return {
+        "id": order,
+        "source": "shop",
+        "type": "purchase.completed",
+        "time": (NOW - timedelta(days=days_ago)).isoformat(),
+        "customer": {"member_no": member},
+        "data": {"order_id": order, "total": {"amount": amount, "currency": "CNY"}},
+    }
+
+
+def happened(member: str, kind: str, data: dict) -> dict:
+    return {
+        "id": f"{member}-{kind}",
+        "source": "shop",
+        "type": kind,
+        "time": NOW.isoformat(),
+        "customer": {"member_no": member},
+        "data": data,
+    }
+
+
+async def scores(town: World, member: str) -> dict:
+    answer = await town.client("scoring").get(f"/v1/scores/member_no:{member}")
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+async def test_a_purchase_is_judged_with_its_event_as_evidence(town):
+    await town.post_events([purchase("M1", 41), purchase("M1", 50)])
+    await town.settled()
+    found = await scores(town, "M1")
+    assert found["rfm"]["recency_days"] == 41
+    assert found["rfm"]["frequency"] == 2
+    assert found["rfm"]["monetary"] == {"amount": "71.60", "currency": "CNY"}
+    timeline = (await town.client("interaction").get("/v1/timelines/member_no:M1")).json()
+    bought = [item for item in timeline["items"] if item["type"] == "purchase.completed"]
+    assert found["churn"]["evidence"] == [item["id"] for item in bought]
+
+
+async def test_a_complaint_is_named_until_it_is_resolved(town):
+    await town.post_events(
+        [
+            purchase("M2", 3),
+            happened("M2", "complaint.opened", {"complaint_id": "K-1", "category": "quality"}),
+        ]
+    )
+    await town.settled()
+    reasons = (await scores(town, "M2"))["churn"]["reasons"]
+    assert [reason["feature"] for reason in reasons][-1] == "open_complaints"
+    await town.post_events([happened("M2", "complaint.resolved", {"complaint_id": "K-1"})])
+    await town.settled()
+    assert len((await scores(town, "M2"))["churn"]["reasons"]) == 2
+
+
+async def test_a_cancelled_order_never_happened(town):
+    await town.post_events([purchase("M3", 9)])
+    cancelled = happened("M3", "purchase.cancelled", {"order_id": "M3-9"})
+    await town.post_events([cancelled])
+    await town.settled()
+    assert (await scores(town, "M3"))["churn"] is None
+
+
+async def test_who_never_bought_comes_last(town):
+    await town.post_events([happened("M4", "customer.described", {"traits": {"region": "上海"}})])
+    await town.settled()
+    assert (await scores(town, "M4"))["rfm"] is None
+    items = (await town.client("scoring").get("/v1/scores", params={"limit": 500})).json()["items"]
+    assert items[-1]["churn"] is None
+
+
+async def test_a_hundred_customers_are_fitted_to(town):
+    """The first fit is published by itself; then everybody has scores and a class."""
+    events = [
+        purchase(f"P{number}", 7 * day + number % 40, amount=f"{10 + number}.00")
+        for number in range(120)
+        for day in range(1 + number % 5)
+    ]
+    await town.post_events(events)
+    await town.settled()
+    [model] = (await town.client("scoring").get("/v1/models")).json()["items"]
+    assert model["version"] > 0
+    found = await scores(town, "P4")
+    assert found["churn"]["model"] == model["model"]
+    assert {found["rfm"][name] for name in "rfm"} <= {1, 2, 3, 4, 5}
+    assert found["rfm"]["class"] is not None
+    summary = (await town.client("scoring").get("/v1/scores/summary")).json()
+    assert summary["unclassified"] == 0
