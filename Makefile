@@ -9,7 +9,7 @@ SETUP_DEV := $(VENV)/.setup-dev
 CODE := deploy services shared tests
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check format lock clean-local
+.PHONY: help setup run test check docs format lock clean-local
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ check: $(SETUP_DEV) ## Everything CI checks: format, lint, types, import law, mi
 format: $(SETUP_DEV) ## Write the code as the formatter wants it, and mend what can be mended
 	$(PY) -m ruff format $(CODE)
 	$(PY) -m ruff check --fix $(CODE)
+
+docs: $(SETUP) ## Write the pages of docs/ that follow from the code
+	$(PY) -m deploy.docs
 
 lock: $(SETUP_DEV) ## Choose the newest versions that fit and write the hash-locked requirements
 	$(PY) -m deploy.lock

@@ -57,8 +57,21 @@ def metrics_page() -> str:
     )
 
 
-def errors_page() -> str:
-    """Every stable code with its status and its words in both languages."""
+def catalogue() -> list[tuple[str, int, str, str]]:
+    """Rows (code, HTTP status, English, Chinese) of every code that any service answers."""
+    fields, extra = _codes()
+    known = error_catalogue(extra)
+    have = {code for code, *_ in known}
+    rest = [
+        (code, _FIELD_STATUS, texts["en"], texts["zh"])
+        for code, texts in fields.items()
+        if code not in have
+    ]
+    return sorted([*known, *rest], key=lambda row: (row[1], row[0]))
+
+
+def _codes() -> tuple[dict[str, Mapping[Any, str]], dict[int, dict[str, Mapping[Any, str]]]]:
+    """Words of single fields, and those of whole answers by status."""
     fields: dict[str, Mapping[Any, str]] = {**FIELDS, **DOOR}
     extra: dict[int, dict[str, Mapping[Any, str]]] = {}
     for service in SERVICES:
@@ -68,6 +81,12 @@ def errors_page() -> str:
                 extra.setdefault(statuses[code], {})[code] = texts
             else:
                 fields[code] = texts
+    return fields, extra
+
+
+def errors_page() -> str:
+    """Every stable code with its status and its words in both languages."""
+    fields, extra = _codes()
     answers = {
         (status, code): (f"`{code}`", str(status), en, zh)
         for code, status, en, zh in error_catalogue(extra)

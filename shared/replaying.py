@@ -8,7 +8,7 @@ from uuid import UUID
 import structlog
 
 from shared.database import Connection, Row
-from shared.errors import Conflict, NotFound, TenureError, is_data_error
+from shared.errors import Conflict, NotFound, is_pause
 from shared.kernel import Kernel
 from shared.log import Record, Topic
 
@@ -63,7 +63,8 @@ async def ask_for_known_types(conn: Connection, dataschemas: list[str]) -> None:
 async def try_again(
     conn: Connection, topic: Topic, partition: int, apply: Callable[[Record], Awaitable[None]]
 ) -> int:
-    """Apply what waits in one partition, each entry in a savepoint; answer how many there were."""
+    """Apply what waits in one partition, each entry in a savepoint; answer how many there were. What still
+    fails, in whatever way, stays open: it may not hold up the partition."""
     rows = await conn.fetch(
         "SELECT * FROM quarantine WHERE status = 'replay' AND topic = $1 AND partition = $2"
         " ORDER BY received_at LIMIT $3 FOR UPDATE",
@@ -77,9 +78,7 @@ async def try_again(
             async with conn.transaction():
                 await apply(_record(row))
         except Exception as error:
-            if not isinstance(error, TenureError | ValueError | TypeError) and not is_data_error(
-                error
-            ):
+            if is_pause(error):
                 raise
             _logger.warning("replay_failed", entry=str(row["id"]), exc_info=error)
             status = "open"

@@ -42,7 +42,9 @@ class Hint:
         if self._listener is None:
             self._listener = asyncio.create_task(self._listen())
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._heard.wait(), seconds)
+            # Not wait_for: until Python 3.12 it forgets a cancellation that comes together with the hint.
+            async with asyncio.timeout(seconds):
+                await self._heard.wait()
         self._heard.clear()
 
     async def _give(self) -> None:

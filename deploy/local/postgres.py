@@ -125,6 +125,9 @@ class PostgresServer:
     def stop(self) -> None:
         """Ends the server: politely, then at once, then by force. Within 30 seconds."""
         end(self._process, ((signal.SIGINT, 20), (signal.SIGQUIT, 7), (signal.SIGKILL, 3)))
+        if self._process is not None and self.socket_dir != self._place().data:
+            with contextlib.suppress(OSError):
+                self.socket_dir.rmdir()
         if self._lock is not None:
             self._lock.close()
             self._lock = None

@@ -1,5 +1,6 @@
 """Only interaction mints customer ids: when an event names somebody new, or when a person creates a customer."""
 
+import contextlib
 from uuid import UUID
 
 from shared.errors import Conflict, FieldError, Unprocessable
@@ -12,6 +13,12 @@ from shared.loop.folding import announcement_entry
 from shared.outbox import OUTBOX
 from shared.positions import Position, render
 
+ATTEMPTS = 5
+
+
+class _RacedError(Exception):
+    """An event gave one of the identifiers to somebody meanwhile: ask again whose they are."""
+
 
 async def mint(
     kernel: Kernel, identifiers: dict[str, str], customer_id: UUID | None
@@ -21,6 +28,15 @@ async def mint(
     Raises Unprocessable for worthless identifiers, Conflict("identifier_taken") where they are somebody else's.
     """
     wanted = _normalised(identifiers)
+    for _ in range(ATTEMPTS):
+        with contextlib.suppress(_RacedError):
+            return await _attempt(kernel, wanted, customer_id)
+    raise Conflict("identifier_taken")
+
+
+async def _attempt(
+    kernel: Kernel, wanted: dict[str, str], customer_id: UUID | None
+) -> tuple[UUID, str | None]:
     keys = {type_: (type_, digest(type_, value)) for type_, value in wanted.items()}
     now = kernel.clock()
     async with kernel.database.transaction() as conn:
@@ -42,7 +58,7 @@ async def mint(
             owner,
         )
         if len(made) < len(rows):
-            raise Conflict("identifier_taken")
+            raise _RacedError
         partition = partition_of(str(owner), kernel.settings.partitions)
         entry = announcement_entry(
             "interaction",

@@ -17,10 +17,10 @@ from shared.errors import NotFound
 from shared.identity import find_customer
 from shared.projection import Policy
 
-_view = msgspec.msgpack.Decoder(View).decode
+decode_view = msgspec.msgpack.Decoder(View).decode
 _told = msgspec.msgpack.Decoder(Told).decode
-_state = msgspec.msgpack.Decoder(Profile).decode
-_item = msgspec.msgpack.Decoder(Item).decode
+decode_state = msgspec.msgpack.Decoder(Profile).decode
+decode_item = msgspec.msgpack.Decoder(Item).decode
 
 _POLICY = metadata.tables["policy"]
 _CHECKPOINT = metadata.tables["checkpoint"]
@@ -112,6 +112,12 @@ _CLOCK = (
     .limit(1)
     .scalar_subquery()
 )
+CLOCK_OF_ROW = (
+    select(func.max(_CHECKPOINT.c.clock))
+    .where(_CHECKPOINT.c.topic == "customers", _CHECKPOINT.c.partition == profile.c.partition)
+    .scalar_subquery()
+)
+"""The clock of a row's partition."""
 _FIND = Compiled(
     select(
         _HEAD.c.customer_id,
@@ -141,7 +147,7 @@ async def find(conn: ReadConnection, reference: str) -> Found:
 def _found(row: Row, sorted_by: Any = None) -> Found:
     return Found(
         customer_id=row["customer_id"],
-        view=_view(row["view"]),
+        view=decode_view(row["view"]),
         told=_told(row["told"]) if row["told"] else Told(),
         clock=row["clock"],
         sorted_by=sorted_by,
@@ -151,14 +157,14 @@ def _found(row: Row, sorted_by: Any = None) -> Found:
 async def find_whole(conn: ReadConnection, reference: str) -> Whole:
     """The customer with all child rows. Raises NotFound."""
     row = await _row(conn, await find_customer(conn, reference))
-    state = _state(row["state"])
+    state = decode_state(row["state"])
     items = await fetch(
         conn,
         select(profile_item.c.item, profile_item.c.state).where(
             profile_item.c.customer_id == row["customer_id"]
         ),
     )
-    state.items = {one["item"]: _item(one["state"]) for one in items}
+    state.items = {one["item"]: decode_item(one["state"]) for one in items}
     return Whole(row["customer_id"], state, row["clock"])
 
 
@@ -187,20 +193,12 @@ async def list_customers(
 
 
 def _page(filters: Filters, column: ColumnElement[Any]) -> Select[Any]:
-    clock = (
-        select(func.max(_CHECKPOINT.c.clock))
-        .where(
-            _CHECKPOINT.c.topic == "customers",
-            _CHECKPOINT.c.partition == profile.c.partition,
-        )
-        .scalar_subquery()
-    )
     chosen = select(
         profile.c.customer_id,
         profile.c.view,
         profile.c.told,
         column.label("value"),
-        clock.label("clock"),
+        CLOCK_OF_ROW.label("clock"),
     )
     return chosen.where(*filters.where())
 

@@ -3,7 +3,7 @@
 import base64
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, TypeVar
 
 import msgspec
@@ -57,9 +57,20 @@ def decode_cursor(cursor: str, shape: type[T] = list) -> T:  # type: ignore[assi
         raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
         if b"\\u0000" in raw:
             raise BadRequest("invalid_cursor")
-        return msgspec.json.decode(raw, type=shape)
-    except (ValueError, RecursionError):
+        found = msgspec.json.decode(raw, type=shape)
+        for value in found if isinstance(found, (list, tuple)) else ():
+            if isinstance(value, datetime):
+                _utc(value)
+    except (ValueError, OverflowError, RecursionError):
         raise BadRequest("invalid_cursor") from None
+    return found
+
+
+def _utc(moment: datetime) -> datetime:
+    """A moment that can be compared and stored. ValueError: in no zone; OverflowError: beyond the first or last day."""
+    if moment.tzinfo is None:
+        raise ValueError("a time without a zone")
+    return moment.astimezone(UTC)
 
 
 def page_answer(
@@ -96,8 +107,16 @@ async def time_range(
     ] = None,
     end: Annotated[AwareDatetime | None, Query(alias="to", description="Before this time.")] = None,
 ) -> TimeRange:
-    """The range, as a dependency."""
-    return TimeRange(start, end)
+    """The range, as a dependency. Raises Unprocessable for what lies beyond the calendar."""
+    return TimeRange(_bound("?from", start), _bound("?to", end))
+
+
+def _bound(pointer: str, moment: datetime | None) -> datetime | None:
+    try:
+        return None if moment is None else _utc(moment)
+    except OverflowError:
+        error = FieldError(pointer, "not_a_time")
+        raise Unprocessable("validation_failed", errors=[error]) from None
 
 
 Between = Annotated[TimeRange, Depends(time_range)]

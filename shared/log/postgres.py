@@ -45,7 +45,8 @@ class _Tail:
                 return False
             event = self._grown
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(event.wait(), left)
+                async with asyncio.timeout(left):  # not wait_for, see `Hint.wait`
+                    await event.wait()
         return True
 
     async def refresh(self) -> None:

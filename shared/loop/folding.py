@@ -16,7 +16,7 @@ import msgspec
 from shared import codec, metrics
 from shared.codec import Event
 from shared.database import Connection
-from shared.errors import Gap, Poison
+from shared.errors import Poison
 from shared.identity import remember
 from shared.ids import new_id
 from shared.language import (
@@ -26,7 +26,8 @@ from shared.language import (
     IdentifiersAdded,
     PolicyPublished,
 )
-from shared.log import Entry, Record
+from shared.log import Entry, Log, Record
+from shared.loop.gaps import Gaps, Missing
 from shared.loop.lease import Lease, Leases
 from shared.loop.rows import ALWAYS, Held, Rows
 from shared.outbox import OUTBOX
@@ -53,11 +54,12 @@ class Batch:
 class Folding:
     """Folds one partition for one service; made anew with every lease."""
 
-    def __init__(self, service: Service, leases: Leases, rows: Sequence[Rows]) -> None:
+    def __init__(self, service: Service, leases: Leases, rows: Sequence[Rows], log: Log) -> None:
         self._service = service
         self._leases = leases
         self._database = leases.database
         self._rows = rows
+        self._gaps = Gaps(log)
         self._closed: set[str] = set()
         self._policies: dict[str, Policy] = {}
         self.due = True
@@ -75,7 +77,7 @@ class Folding:
 
     async def apply(self, lease: Lease, records: Sequence[Record]) -> Lease:
         """Fold the records; answer the lease as it is after the commit."""
-        batch = self.sort(lease, records)
+        batch = await self._sorted(lease, records)
         policies = dict(self._policies)
         for event, _ in batch.events:
             if isinstance(event.data, PolicyPublished):
@@ -87,6 +89,15 @@ class Folding:
         self._remember(batch, policies)
         self._count(batch)
         return batch.after
+
+    async def _sorted(self, lease: Lease, records: Sequence[Record]) -> Batch:
+        """Sort, passing over a hole whose number was sent again further along."""
+        while True:
+            try:
+                return self.sort(lease, records)
+            except Missing as missing:
+                if not await self._gaps.search(missing):
+                    raise
 
     def sort(self, lease: Lease, records: Sequence[Record]) -> Batch:
         """Decide from numbers alone what is folded: the next is, a repeat is skipped, a hole is a `Gap`."""
@@ -102,10 +113,10 @@ class Folding:
                 batch.repeated += 1
                 continue
             if record.sequence > seen[index] + 1:
-                raise Gap(
-                    f"partition {record.partition}: {record.origin} goes from {seen[index]} to"
-                    f" {record.sequence} at offset {record.offset}"
-                )
+                if not self._gaps.coming(record.origin, seen[index] + 1):
+                    raise Missing(record, record.origin, seen[index])
+                batch.repeated += 1  # it will be: everything behind the missing one comes again
+                continue
             seen[index] = record.sequence
             event = self._decode(record, batch)
             if event is not None:
@@ -280,10 +291,12 @@ class Folding:
                 batch = Batch(after=lease, events=[(decode(record), record.value)])
                 appended += await self._write(conn, batch, self._policies)
 
-            more |= await try_again(conn, "customers", lease.partition, apply) > 0
+            tried = await try_again(conn, "customers", lease.partition, apply)
             await self._leases.advance(conn, lease, lease)
             await OUTBOX.append(conn, appended, datetime.now(UTC))
         self.due = more
+        if tried:
+            await self.load(lease)  # it may have been a policy, or the end of a backfill
         return lease
 
     def _remember(self, batch: Batch, policies: dict[str, Policy]) -> None:

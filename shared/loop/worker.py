@@ -47,13 +47,16 @@ class Worker:
         self._slots = asyncio.Semaphore(IN_FLIGHT)
         self._rows = [Rows(projection) for projection in kernel.service.projections]
         self._makers: dict[Topic, MakeHandler] = {
-            "customers": lambda leases, _lease: Folding(kernel.service, leases, self._rows)
+            "customers": lambda leases, _lease: Folding(
+                kernel.service, leases, self._rows, kernel.log
+            )
         }
         if inbound is not None:
             self._makers["inbound"] = inbound
         self.leases = {topic: self._leases(topic) for topic in self._makers}
         self.runners: dict[tuple[Topic, int], Runner] = {}
         self._running: dict[tuple[Topic, int], asyncio.Task[None]] = {}
+        self._asked = False
         self.prepared = False
 
     def _leases(self, topic: Topic) -> Leases:
@@ -177,6 +180,7 @@ class Worker:
             nudge=self.kernel.outbox_hint.nudge,
         )
         key = (lease.topic, lease.partition)
+        self._asked = False  # an older version may have parked there what this one knows
         self.runners[key] = runner
         self._running[key] = asyncio.create_task(
             runner.run(), name=f"{lease.topic}-{lease.partition}"
@@ -195,14 +199,13 @@ class Worker:
 
     async def _watch_replays(self) -> None:
         """Wake the partitions in which something put aside is to be tried again."""
-        asked = False
         while True:
             try:
                 async with self.kernel.database.connection() as conn:
-                    if not asked:
+                    if not self._asked:
+                        self._asked = True
                         schemas = [kind.dataschema for kind in EVENT_TYPES.values()]
                         await ask_for_known_types(conn, schemas)
-                        asked = True
                     for key in await asked_for(conn):
                         if key in self.runners:
                             self.runners[key].wake()

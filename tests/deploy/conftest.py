@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from deploy.local.account import ELSEWHERE
+
 
 @pytest.fixture
 def open_dir() -> Iterator[Path]:
@@ -14,6 +16,8 @@ def open_dir() -> Iterator[Path]:
     directory = Path(tempfile.mkdtemp(prefix="tenure-test-"))
     directory.chmod(0o711)
     yield directory
+    for named in directory.rglob(ELSEWHERE):
+        shutil.rmtree(named.read_text().strip(), ignore_errors=True)
     shutil.rmtree(directory, ignore_errors=True)
 
 

@@ -50,31 +50,33 @@ class Publisher:
         tries = [batch]
         until = asyncio.get_running_loop().time() + PATIENCE_SECONDS
         while tries:
-            if await self._post(tries[-1]):
+            outcome = await self._post(tries[-1])
+            self.outcomes[outcome] += 1
+            if outcome == "acknowledged":
                 tries.pop()
                 continue
-            assert asyncio.get_running_loop().time() < until, "nobody takes the events"
+            assert asyncio.get_running_loop().time() < until, f"nobody takes them: {self.outcomes}"
             chance = self._random.random()
-            if chance < 0.05:
+            if outcome == "unknown" and chance < 0.1:
                 self.outcomes["given up"] += 1
                 tries.pop()
-            elif chance < 0.3 and len(tries[-1]) > 1:
+            elif outcome == "unknown" and chance < 0.4 and len(tries[-1]) > 1:
                 whole = tries.pop()
                 middle = len(whole) // 2
                 tries += [whole[middle:], whole[:middle]]
-            await asyncio.sleep(self._random.uniform(0.05, 0.2))
+            await asyncio.sleep(self._random.uniform(0.05, 0.3))
 
-    async def _post(self, events: list[Event]) -> bool:
-        """Whether there was an answer that acknowledges."""
+    async def _post(self, events: list[Event]) -> str:
+        """What became of it: acknowledged, unavailable, refused (nobody was there), unknown."""
         try:
             answer = await self._http.post(self._url, json=events)
+        except httpx.ConnectError:
+            return "refused"
         except httpx.TransportError:
-            self.outcomes["unknown"] += 1
-            return False
+            return "unknown"
         if answer.status_code == 503:
             assert answer.headers["Retry-After"].isdigit()
-            self.outcomes["unavailable"] += 1
-            return False
+            return "unavailable"
         assert answer.status_code == 200, answer.text
         said = answer.json()
         assert [item["id"] for item in said["items"]] == [event["id"] for event in events]
@@ -83,4 +85,4 @@ class Publisher:
         assert (said["accepted"], said["duplicate"]) == (statuses["accepted"], statuses["duplicate"])
         self.outcomes += statuses
         self.acknowledged |= {key_of(event) for event in events}
-        return True
+        return "acknowledged"

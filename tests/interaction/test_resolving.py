@@ -20,10 +20,10 @@ def key(type_: str, value: str) -> tuple[str, bytes]:
     return type_, digest(type_, value)
 
 
-def run(customers, **known: UUID) -> Resolution:
-    """`known`: `member_no_M1=ALICE`. New customers are numbered from 100."""
+def run(customers, known=None) -> Resolution:
+    """`known`: {"member_no:M1": ALICE}. New customers are numbered from 100."""
     numbers = count(100)
-    stands = {key(*name.rsplit("_", 1)): customer for name, customer in known.items()}
+    stands = {key(*name.split(":")): customer for name, customer in (known or {}).items()}
     return resolve(customers, stands, digest, lambda: str(UUID(int=next(numbers))))
 
 
@@ -40,14 +40,14 @@ def test_nobody_known_makes_one_new_customer_with_all_identifiers():
 
 
 def test_a_known_identifier_names_its_customer_and_nothing_is_new():
-    result = run([{"member_no": "M1"}], member_no_M1=ALICE)
+    result = run([{"member_no": "M1"}], {"member_no:M1": ALICE})
     assert (result.events[0].customer, result.events[0].added) == (ALICE, {})
     assert result.new == {}
 
 
 def test_an_identifier_never_seen_joins_whoever_is_named():
     for identifiers in ({"member_no": "M9", "email": "a@b"}, {"email": "a@b", "member_no": "M9"}):
-        result = run([identifiers], **{"email_a@b": ALICE})
+        result = run([identifiers], {"email:a@b": ALICE})
         assert result.events[0].customer == ALICE, "also where the new one is the stronger"
         assert result.events[0].added == {"member_no": "M9"}
         assert result.new == {key("member_no", "M9"): ALICE}
@@ -56,8 +56,7 @@ def test_an_identifier_never_seen_joins_whoever_is_named():
 def test_the_strongest_of_two_known_has_the_event_and_both_are_named():
     result = run(
         [{"cookie": "c", "phone": "+1", "user_id": "u"}],
-        cookie_c=CAROL,
-        **{"user_id_u": BOB, "phone_+1": ALICE},
+        {"cookie:c": CAROL, "user_id:u": BOB, "phone:+1": ALICE},
     )
     [event] = result.events
     assert event.customer == BOB
@@ -66,12 +65,12 @@ def test_the_strongest_of_two_known_has_the_event_and_both_are_named():
 
 
 def test_two_identifiers_of_one_customer_are_no_link():
-    result = run([{"member_no": "M1", "cookie": "c"}], member_no_M1=ALICE, cookie_c=ALICE)
+    result = run([{"member_no": "M1", "cookie": "c"}], {"member_no:M1": ALICE, "cookie:c": ALICE})
     assert result.events[0].parts == ()
 
 
 def test_our_own_id_is_stronger_than_anything():
-    result = run([{"member_no": "M1", "id": str(BOB), "cookie": "new"}], member_no_M1=ALICE)
+    result = run([{"member_no": "M1", "id": str(BOB), "cookie": "new"}], {"member_no:M1": ALICE})
     [event] = result.events
     assert (event.customer, event.parts) == (BOB, (BOB, ALICE))
     assert event.added == {"cookie": "new"}

@@ -4,7 +4,7 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
-from deploy.local.origin.routing import owner
+from deploy.local.origin.routing import may_own
 
 Json = dict[str, Any]
 _METHODS = frozenset({"get", "put", "post", "delete", "options", "head", "patch", "trace"})
@@ -29,7 +29,7 @@ def merge(documents: Mapping[str, Json]) -> Json:
         document = _renamed(copy.deepcopy(original), _clashes(merged, original), service)
         _add_components(merged["components"], document.get("components", {}))
         for path, item in document.get("paths", {}).items():
-            if owner(path) == service:
+            if may_own(service, path):
                 _name_operations(item, service, used)
                 merged["paths"][path] = item
         known = {tag["name"] for tag in merged["tags"]}

@@ -9,8 +9,9 @@ from string import Template
 
 from starlette.responses import HTMLResponse, Response
 
+from deploy.docs import catalogue
 from deploy.local.origin.texts import TEXTS
-from shared.words import Language, error_catalogue
+from shared.words import Language
 
 _ASSETS = Path(__file__).parent / "assets"
 _TYPES = {
@@ -47,7 +48,7 @@ def errors_page(language: Language) -> Response:
     rows = "".join(
         f'<tr id="{html.escape(code)}"><td><code>{html.escape(code)}</code><td>{status}'
         f"<td>{html.escape(zh if language == 'zh' else en)}"
-        for code, status, en, zh in error_catalogue()
+        for code, status, en, zh in catalogue()
     )
     return _page("errors.html", language, {**_escaped(TEXTS[language]), "rows": rows})
 

@@ -20,6 +20,17 @@ _OWNED = {
 _OWNERS = {prefix: service for service, prefixes in _OWNED.items() for prefix in prefixes}
 
 
+def may_own(service: str, template: str) -> bool:
+    """Whether some path of a route template (`/v1/policies/{name}`) is this service's."""
+    segments = template.split("/")
+    for prefix in _OWNED.get(service, ()):
+        wanted = prefix.split("/")
+        pairs = zip(wanted, segments, strict=False)
+        if len(wanted) <= len(segments) and all(a == b or b[:1] == "{" for a, b in pairs):
+            return True
+    return False
+
+
 def owner(path: str) -> str | None:
     """The service of a decoded path; None where nobody has it.
 

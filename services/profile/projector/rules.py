@@ -89,6 +89,7 @@ BUILT_IN_LIFECYCLE = LifecycleRules()
 BUILT_IN_TAGS = TagRules()
 
 Rules = LifecycleRules | TagRules
+BUILT_IN: Mapping[str, Rules] = {LIFECYCLE: BUILT_IN_LIFECYCLE, TAGS: BUILT_IN_TAGS}
 KINDS: Mapping[str, type[LifecycleRules] | type[TagRules]] = {
     LIFECYCLE: LifecycleRules,
     TAGS: TagRules,

@@ -25,6 +25,7 @@ from shared.loop.lease import Lease, Leases
 from shared.loop.rows import Rows
 from shared.loop.runner import Runner
 from shared.settings import KernelSettings, ServiceSettings
+from tests.shared.loop.memory_log import MemoryLog
 from tests.shared.loop.tally import SERVICE, TALLY, Tally, TallyView, Told
 
 NAME = "tally"
@@ -108,12 +109,14 @@ class Bench:
         async with self.database.transaction() as conn:
             return await leases.claim(conn, most, list(held))
 
-    async def owned(self, worker: str = "one", *, rows: Rows | None = None, **more: Any) -> "Owner":
+    async def owned(
+        self, worker: str = "one", *, rows: Rows | None = None, log: Log | None = None, **more: Any
+    ) -> "Owner":
         """Somebody who owns partition 0 and folds it."""
         leases = self.leases(worker, **more)
         await leases.prepare()
         [lease] = await self.claim(leases)
-        folding = Folding(SERVICE, leases, [rows or Rows(TALLY)])
+        folding = Folding(SERVICE, leases, [rows or Rows(TALLY)], log or MemoryLog())
         await folding.load(lease)
         return Owner(leases, lease, folding)
 
@@ -197,6 +200,14 @@ class Bench:
     async def parked(self) -> list[Any]:
         return await self.fetch("SELECT * FROM quarantine ORDER BY log_offset, id")
 
+    async def reached(self, offset: int, partition: int = 0) -> None:
+        """Wait until everything below `offset` has been folded."""
+
+        async def passed() -> bool:
+            return bool((await self.checkpoint(partition))["next_offset"] >= offset)
+
+        await eventually(passed, f"offset {offset}")
+
     async def checkpoint(self, partition: int = 0) -> Any:
         [row] = await self.fetch("SELECT * FROM checkpoint WHERE partition = $1", partition)
         return row
@@ -229,6 +240,21 @@ class Owner:
         """As the loop does: apply, then settle what is due."""
         await self.apply(records)
         await self.settle()
+
+
+@asynccontextmanager
+async def running(*things: Any) -> AsyncIterator[None]:
+    """Runners and workers at work while the block runs; one that fails, fails the test."""
+    tasks = [asyncio.create_task(thing.run()) for thing in things]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+    for outcome in outcomes:
+        if isinstance(outcome, BaseException) and not isinstance(outcome, asyncio.CancelledError):
+            raise outcome
 
 
 @asynccontextmanager

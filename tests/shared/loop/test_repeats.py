@@ -1,13 +1,12 @@
 """Numbers decide what is folded: a repeat is skipped, a hole stops the partition."""
 
-import asyncio
-
 import pytest
 
 from shared.errors import Gap
 from shared.log import Record
-from shared.loop import runner as running
-from tests.shared.loop.bench import Bench, eventually
+from shared.loop import gaps
+from shared.loop import runner as loop_runner
+from tests.shared.loop.bench import Bench, eventually, running
 from tests.shared.loop.folding import answers, folded_once, nothing_is_folded_twice, surveys
 from tests.shared.loop.memory_log import MemoryLog
 from tests.shared.loop.tally import records
@@ -48,33 +47,31 @@ async def test_a_stopped_partition_goes_on_when_what_was_missing_is_sent_again(
 ):
     """The relay goes back to the missing number, as it does after any error: what stood behind the hole comes
     once more behind it."""
-    monkeypatch.setattr(running, "STOPPED_SECONDS", 0.02)
-    monkeypatch.setattr(running, "IDLE_SECONDS", 0.02)
+    monkeypatch.setattr(loop_runner, "STOPPED_SECONDS", 0.02)
+    monkeypatch.setattr(loop_runner, "IDLE_SECONDS", 0.02)
+    monkeypatch.setattr(gaps, "LOOK_SECONDS", 0.02)
+    monkeypatch.setattr(gaps, "LOOK_EVENTS", 2)
     monkeypatch.setenv("BATCH_EVENTS", str(events))
     said = surveys(9)
     batch = records(answers(said))
     log = MemoryLog()
     log.put([*batch[:3], *batch[4:7]])
-    owner = await bench.owned()
+    owner = await bench.owned(log=log)
     runner = bench.runner(owner, log)
-    task = asyncio.create_task(runner.run())
-    try:
 
-        async def stopped():
-            return runner.stopped
+    async def stopped():
+        return runner.stopped
 
+    async def resumed():
+        return not runner.stopped
+
+    async with running(runner):
         assert "from 3 to 5" in await eventually(stopped)
+        assert (await bench.checkpoint())["next_offset"] <= 3
         log.put(batch[3:7])
         log.put(batch[7:])
-
-        async def caught_up():
-            return (await bench.checkpoint())["next_offset"] == len(log.all())
-
-        await eventually(caught_up)
-        assert not runner.stopped
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await bench.reached(len(log.all()))
+        await eventually(resumed)
     await folded_once(bench, said)
     assert (await bench.checkpoint())["seen"] == [9, 0, 0, 0]
 

@@ -1,0 +1,61 @@
+"""A new version of a policy: numbered, immutable, told to every partition in one transaction."""
+
+from typing import Any
+
+import orjson
+
+from services.profile.projector.rules import BUILT_IN, Rules, body
+from shared import codec
+from shared.ids import new_id
+from shared.kernel import Kernel
+from shared.language import PolicyPublished
+from shared.log import Entry
+from shared.outbox import OUTBOX
+from shared.positions import Position, render
+
+
+async def publish(kernel: Kernel, name: str, rules: Rules, by: str) -> tuple[int, str]:
+    """Publish thresholds as the next version; answer it, and the position of what was written.
+
+    The same thresholds as the newest version's are published as no other version: then the position
+    is empty.
+    """
+    now = kernel.clock()
+    async with kernel.database.transaction() as conn:
+        await conn.execute("SELECT pg_advisory_xact_lock(hashtextextended($1, 12))", name)
+        note = await conn.fetchval("SELECT note FROM task WHERE name = $1", f"policy {name}")
+        newest = note or {"version": 1, "body": body(BUILT_IN[name])}
+        values = body(rules)
+        if newest["body"] == values:
+            return newest["version"], ""
+        version = newest["version"] + 1
+        told = orjson.dumps({"version": version, "body": values, "by": by}).decode()
+        await conn.execute(
+            "INSERT INTO task VALUES ($1, $2, $3::jsonb)"
+            " ON CONFLICT (name) DO UPDATE SET done_at = excluded.done_at, note = excluded.note",
+            f"policy {name}",
+            now,
+            told,
+        )
+        policy = PolicyPublished(name=name, version=version, body=values)
+        partitions = range(kernel.settings.partitions)
+        entries = [(partition, _entry(policy, now)) for partition in partitions]
+        numbers = await OUTBOX.append(conn, entries, now)
+    kernel.outbox_hint.give()
+    pairs = zip(partitions, numbers, strict=True)
+    return version, render([Position("profile", partition, number) for partition, number in pairs])
+
+
+def _entry(policy: PolicyPublished, now: Any) -> Entry:
+    event_id = new_id()
+    value = codec.encode(
+        id=event_id,
+        type="policy.published",
+        subject="",
+        time=now,
+        receivedtime=now,
+        source="tenure/profile",
+        sourceid=event_id,
+        data=policy,
+    )
+    return Entry(key="", value=value)
