@@ -29,7 +29,9 @@ def build(own: Settings, settings: KernelSettings | None = None) -> FastAPI:
         others = kernel.settings
         return {
             "scoring": Scoring(_client(others.scoring_url, own.scoring_seconds)),
-            "identities": Identities(_client(others.interaction_url, own.identities_seconds)),
+            "identities": Identities(
+                _client(others.interaction_url, own.identities_seconds), others.inbound_secret
+            ),
         }
 
     routers = [customers.router, editing.router, policies.router, quarantine_router("profile")]

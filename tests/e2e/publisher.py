@@ -9,7 +9,7 @@ import httpx
 
 from tests.e2e.workload import Event, Key, key_of
 
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 120.0
 
 
 class Publisher:
@@ -19,6 +19,7 @@ class Publisher:
     def __init__(self, http: httpx.AsyncClient, url: str, random: Random) -> None:
         self.acknowledged: set[Key] = set()
         self.outcomes: Counter[str] = Counter()
+        self.in_flight = 0
         self._http = http
         self._url = url
         self._random = random
@@ -68,12 +69,15 @@ class Publisher:
 
     async def _post(self, events: list[Event]) -> str:
         """What became of it: acknowledged, unavailable, refused (nobody was there), unknown."""
+        self.in_flight += 1
         try:
             answer = await self._http.post(self._url, json=events)
         except httpx.ConnectError:
             return "refused"
         except httpx.TransportError:
             return "unknown"
+        finally:
+            self.in_flight -= 1
         if answer.status_code == 503:
             assert answer.headers["Retry-After"].isdigit()
             return "unavailable"

@@ -9,6 +9,7 @@ from collections import Counter
 from datetime import datetime
 from decimal import Decimal
 from random import Random
+from urllib.parse import unquote, urlsplit
 
 import asyncpg
 import pytest
@@ -44,11 +45,14 @@ class Killer:
     """Kills in mid-batch: a worker while one of its transactions has written and not committed, an API while it
     is being asked."""
 
-    def __init__(self, here: Installation, watch: asyncpg.Connection, random: Random) -> None:
+    def __init__(
+        self, here: Installation, publisher: Publisher, watch: asyncpg.Connection, random: Random
+    ) -> None:
         self.killed: Counter[str] = Counter()
         self.cut_short = 0
         """Kills of which it is certain that they hit a transaction."""
         self._here = here
+        self._publisher = publisher
         self._watch = watch
         self._random = random
 
@@ -59,7 +63,7 @@ class Killer:
         if name in WORKERS:
             self.cut_short += await self._stopped_in_a_transaction(name)
         else:
-            await asyncio.sleep(self._random.uniform(0, 0.1))
+            await self._asked()
         self._here.kill(name)
         self.killed[name] += 1
 
@@ -69,6 +73,16 @@ class Killer:
                 if await self._here.lives(name):
                     return name
             await asyncio.sleep(0.02)
+
+    async def _asked(self, seconds: float = 5.0) -> None:
+        """Wait until something was acknowledged and more is on its way; not long where nothing is."""
+        acknowledged = self._publisher.outcomes["acknowledged"]
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            await asyncio.sleep(self._random.uniform(0, 0.02))
+            more = self._publisher.outcomes["acknowledged"] > acknowledged
+            if more and self._publisher.in_flight:
+                return
 
     async def _stopped_in_a_transaction(self, name: str, seconds: float = 5.0) -> bool:
         """Freeze the worker when it has a transaction open that has written, and see that it stays open."""
@@ -86,7 +100,7 @@ class Killer:
 
     async def _writing(self, name: str, state: str = "%") -> bool:
         service = name.removesuffix("-worker")
-        database = self._here.urls[service].rpartition("/")[2].partition("?")[0]
+        database = unquote(urlsplit(self._here.urls[service]).path.removeprefix("/"))
         found: bool = await self._watch.fetchval(
             "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = $1 AND application_name = $2"
             " AND state LIKE $3 AND backend_xid IS NOT NULL)",
@@ -158,11 +172,11 @@ async def _killed_run(postgres, log_url, folder, work, batches):
             installation(urls, folder, **settings) as here,
             reading(settings["EVENT_LOG_URL"], namespace, PARTITIONS) as log,
         ):
-            killer = Killer(here, watch, work.random)
             url = f"{here.address('interaction-api')}/v1/events"
             publisher = Publisher(here.http, url, work.random)
+            killer = Killer(here, publisher, watch, work.random)
             T=time.monotonic(); print("started")
-            await _kill_while_sending(here, killer, publisher, batches)
+            await _kill_while_sending(here, killer, publisher, batches, work.random)
             print("sent", time.monotonic()-T)
             await here.settled(log)
             print("settled", time.monotonic()-T)
@@ -182,10 +196,10 @@ async def _killed_run(postgres, log_url, folder, work, batches):
     return _outcome(customers, scores, entries), publisher
 
 
-async def _kill_while_sending(here, killer, publisher, batches):
+async def _kill_while_sending(here, killer, publisher, batches, random):
     """Let a share of the batches go with every kill, so that there is always work to be cut short."""
     victims = list(VICTIMS)
-    killer._random.shuffle(victims)
+    random.shuffle(victims)
     share = len(batches) / (len(victims) + 1)
     async with asyncio.TaskGroup() as group:
         group.create_task(publisher.send(batches))

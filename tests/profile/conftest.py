@@ -12,5 +12,5 @@ from tests.world import World, world
 async def here(postgres) -> AsyncIterator[World]:
     async with world(postgres, services=["interaction", "profile"]) as made:
         app = made.client("profile")._transport.app
-        app.state.identities = Identities(made.client("interaction"))
+        app.state.identities = Identities(made.client("interaction"), made.settings.inbound_secret)
         yield made

@@ -350,7 +350,7 @@ async def test_identifiers_by_hand(client, here: World, member: str) -> None:
     unknown = await client.post("/v1/customers", json={"name": "A", "identifiers": {"shoe": "43"}})
     assert unknown.status_code == 422
     app = client._transport.app
-    kept, app.state.identities = app.state.identities, Identities(None)
+    kept, app.state.identities = app.state.identities, Identities(None, "")
     try:
         away = await client.post("/v1/customers", json={"name": "A"})
     finally:

@@ -1,13 +1,15 @@
 """What other processes of the installation ask; never on the public origin."""
 
+import hmac
 from uuid import UUID
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, ConfigDict
 from starlette.responses import Response
 
 from services.interaction.minting import mint
 from services.interaction.queries import latest, recent_types
+from shared.access import require
 from shared.http.answers import answer
 from shared.kernel import Kernel
 
@@ -22,6 +24,15 @@ async def get_recent(request: Request) -> Response:
         return answer({"types": await recent_types(conn), "latest": await latest(conn, 20)})
 
 
+async def trusted(request: Request) -> None:
+    """Let another process of the installation pass, which knows its secret, or a person with an admin's key."""
+    kernel: Kernel = request.app.state.kernel
+    secret = kernel.settings.inbound_secret
+    said = request.headers.get("tenure-secret", "")
+    if not (secret and hmac.compare_digest(said.encode(), secret.encode())):
+        await require("admin")(request)
+
+
 class Identities(BaseModel):
     """Identifiers of one customer."""
 
@@ -31,7 +42,7 @@ class Identities(BaseModel):
     customer_id: UUID | None = None
 
 
-@router.post("/internal/identities")
+@router.post("/internal/identities", dependencies=[Depends(trusted)])
 async def post_identities(request: Request, body: Identities) -> Response:
     """The customer of these identifiers; a new one where nobody has them. The same question again gets the
     same answer."""

@@ -18,10 +18,11 @@ class Minted:
 
 
 class Identities:
-    """Asks interaction's API process (internal, without a key)."""
+    """Asks interaction's API process, as another process of the same installation."""
 
-    def __init__(self, client: httpx.AsyncClient | None) -> None:
+    def __init__(self, client: httpx.AsyncClient | None, secret: str) -> None:
         self._client = client
+        self._headers = {"Tenure-Secret": secret}
 
     async def mint(self, identifiers: Mapping[str, str], customer_id: UUID | None = None) -> Minted:
         """The customer of these identifiers, or a new one; or give them to `customer_id`.
@@ -35,7 +36,9 @@ class Identities:
         if self._client is None:
             raise Unavailable(detail="INTERACTION_URL is not set")
         try:
-            response = await self._client.post("/internal/identities", json=body)
+            response = await self._client.post(
+                "/internal/identities", json=body, headers=self._headers
+            )
             answer = response.json()
         except (httpx.HTTPError, ValueError):
             raise Unavailable(detail="interaction does not answer") from None

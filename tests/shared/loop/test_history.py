@@ -6,26 +6,15 @@ import pytest
 
 from shared.loop import folding
 from tests.shared.loop.bench import Bench
-from tests.shared.loop.tally import DAY0, QUIET_AFTER, answered, closed, records, ticked
+from tests.shared.loop.stream import Stream
+from tests.shared.loop.tally import DAY0, QUIET_AFTER, answered, closed, ticked
 
 A, B, C = (UUID(int=n) for n in (1, 2, 3))
 
 
-class Stream:
-    """Hands one batch after the other to an owner, numbered on."""
-
-    def __init__(self, owner):
-        self.owner = owner
-        self.count = 0
-
-    async def send(self, *values: bytes) -> None:
-        await self.owner.fold(records(values, offset=self.count, sequence=self.count + 1))
-        self.count += len(values)
-
-
 @pytest.fixture
 async def stream(bench: Bench):
-    return Stream(await bench.owned())
+    return Stream(bench, await bench.owned())
 
 
 async def test_history_is_folded_in_silence_and_told_once_when_closed(bench: Bench, stream: Stream):
@@ -65,8 +54,7 @@ async def test_closing_in_the_same_batch(bench: Bench, stream: Stream, first: bo
 
 async def test_the_next_owner_knows_what_is_closed(bench: Bench, stream: Stream):
     await stream.send(answered(A, "a", history="open"), closed("h"))
-    await bench.execute("UPDATE checkpoint SET until = now() - interval '1 second'")
-    stream.owner = await bench.owned("two")
+    await stream.taken_over()
     await stream.send(answered(B, "b", history="h"), answered(A, "a2"))
     assert await bench.said() == {str(B): ["low"]}
 
@@ -107,7 +95,7 @@ async def test_a_great_history_is_told_in_chunks(bench: Bench, stream: Stream, m
     monkeypatch.setattr(folding, "DUE_CHUNK", 3)
     people = [UUID(int=n) for n in range(10, 20)]
     await stream.send(*(answered(person, "s", history="h") for person in people))
-    await stream.owner.apply(records([closed("h")], offset=10, sequence=11))
+    await stream.owner.apply(stream.next(closed("h")))
     stream.owner.lease = await stream.owner.folding.settle(stream.owner.lease)
     assert len(await bench.outbox()) == 3
     assert stream.owner.folding.due

@@ -31,6 +31,7 @@ class Tale:
         self.times: dict[UUID, list] = {}
         self.clock = None
         self.policy = (0, HIGH)
+        self._versions: dict[int, int] = {}
         self._random = random
         for n in range(count):
             random.choices([self._answer, self._tick, self._policy], [12, 2, 1])[0](n)
@@ -52,12 +53,8 @@ class Tale:
         version, high = self._random.randint(1, 9), self._random.randint(1, 12)
         if version != self.policy[0]:
             self.values.append(published(high, version))
-            known = self._seen.setdefault(version, high)
+            known = self._versions.setdefault(version, high)
             self.policy = max(self.policy, (version, known))
-
-    @property
-    def _seen(self) -> dict[int, int]:
-        return self.__dict__.setdefault("_versions", {})
 
     def level(self, person: UUID) -> str:
         times = self.times[person]

@@ -6,8 +6,8 @@ from uuid import UUID
 import pytest
 
 from tests.shared.loop.bench import Bench
+from tests.shared.loop.stream import Stream
 from tests.shared.loop.tally import DAY0, QUIET_AFTER, answered, published, ticked
-from tests.shared.loop.test_history import Stream
 
 A, B = (UUID(int=n) for n in (1, 2))
 DUE = DAY0 + QUIET_AFTER
@@ -16,12 +16,7 @@ SECOND = timedelta(seconds=1)
 
 @pytest.fixture
 async def stream(bench: Bench):
-    return Stream(await bench.owned())
-
-
-async def taken_over(bench: Bench, stream: Stream) -> None:
-    await bench.execute("UPDATE checkpoint SET until = now() - interval '1 second'")
-    stream.owner = await bench.owned("the next one")
+    return Stream(bench, await bench.owned())
 
 
 async def test_what_is_due_is_derived_when_the_clock_gets_there(bench: Bench, stream: Stream):
@@ -59,7 +54,7 @@ async def test_the_clock_never_goes_back(bench: Bench, stream: Stream):
 
 async def test_the_next_owner_has_the_clock(bench: Bench, stream: Stream):
     await stream.send(answered(A, "a"), ticked(DUE - SECOND))
-    await taken_over(bench, stream)
+    await stream.taken_over()
     await stream.send(answered(B, "b", DAY0 - timedelta(days=1)))
     assert await bench.said() == {str(A): ["low"], str(B): ["quiet"]}
 
@@ -68,19 +63,11 @@ async def test_what_was_due_when_the_last_owner_died_is_derived_by_the_next(
     bench: Bench, stream: Stream
 ):
     await stream.send(answered(A, "a"))
-    await stream.owner.apply(stream_records(stream, ticked(DUE)))
+    await stream.owner.apply(stream.next(ticked(DUE)))
     assert (await bench.rows())[A].level == "low"
-    await taken_over(bench, stream)
+    await stream.taken_over()
     await stream.owner.settle()
     assert (await bench.rows())[A].level == "quiet"
-
-
-def stream_records(stream: Stream, *values: bytes):
-    from tests.shared.loop.tally import records
-
-    made = records(values, offset=stream.count, sequence=stream.count + 1)
-    stream.count += len(values)
-    return made
 
 
 async def test_a_late_fact_corrects_what_was_said(bench: Bench, stream: Stream):
@@ -117,14 +104,14 @@ async def test_an_older_version_changes_nothing_nor_does_the_same_again(
     await stream.send(published(9, version=7))
     await stream.send(answered(B, "b"))
     assert await bench.said() == {str(A): ["high"], str(B): ["high"]}
-    await taken_over(bench, stream)
+    await stream.taken_over()
     await stream.send(answered(B, "b2"))
     assert await bench.said() == {str(A): ["high"], str(B): ["high"]}
 
 
 async def test_the_next_owner_has_the_policy(bench: Bench, stream: Stream):
     await stream.send(published(1))
-    await taken_over(bench, stream)
+    await stream.taken_over()
     await stream.send(answered(A, "a"))
     assert await bench.said() == {str(A): ["high"]}
 

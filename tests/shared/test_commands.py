@@ -1,0 +1,276 @@
+"""Commands are decided one after the other for each customer, from what is folded and what is not folded yet."""
+
+import asyncio
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from starlette.requests import Request
+
+from shared import commands
+from shared.commands import Decision, Outcome, execute
+from shared.errors import Conflict, NotFound, Unprocessable
+from shared.ids import partition_of
+from shared.language import TagAdded
+from shared.loop import runner as loop_runner
+from shared.loop.worker import Worker
+from shared.positions import Progress
+from tests.shared.loop.bench import Bench, open_bench, running
+from tests.shared.loop.tally import SERVICE, TALLY, answered, records
+
+A = UUID(int=1)
+
+
+@pytest.fixture
+async def bench(postgres):
+    async with open_bench(postgres) as made:
+        yield made
+
+
+@pytest.fixture(autouse=True)
+def in_haste(monkeypatch):
+    monkeypatch.setattr(commands, "FOLD_SECONDS", 0)
+    monkeypatch.setattr(loop_runner, "IDLE_SECONDS", 0.02)
+
+
+@pytest.fixture
+async def kernel(bench: Bench):
+    await bench.leases().prepare()
+    made = bench.kernel("api", process="api")
+    yield made
+    await made.close()
+
+
+@asynccontextmanager
+async def at_work(bench: Bench):
+    """A worker folds and relays meanwhile."""
+    kernel = bench.kernel("one", lease_seconds=5)
+    async with running(Worker(kernel)):
+        yield
+    await kernel.close()
+
+
+def asks(kernel, *, path: str = "/v1/customers/x/tags", caller: int = 1) -> Request:
+    state = SimpleNamespace(
+        kernel=kernel, progress=Progress(SERVICE.name, kernel.database, SERVICE.version)
+    )
+    return Request(
+        {
+            "type": "http",
+            "method": "POST",
+            "path": path,
+            "headers": [],
+            "app": SimpleNamespace(state=state),
+            "state": {"caller": SimpleNamespace(id=UUID(int=caller))},
+        }
+    )
+
+
+class Tagging:
+    """Gives a tag with the next number, up to a limit: an invariant over what was decided before."""
+
+    def __init__(self, limit: int = 1000) -> None:
+        self._limit = limit
+        self.calls = 0
+
+    def __call__(self, state: Any) -> list[Decision]:
+        self.calls += 1
+        if len(state.tags) >= self._limit:
+            raise Conflict("wrong_state", params={"state": "full"})
+        return [Decision("tag.added", TagAdded(tag=f"t{len(state.tags)}", by="tests"))]
+
+
+async def tag(kernel, decide=None, customer: UUID = A, request=None, **more: Any) -> Outcome:
+    return await execute(
+        request or asks(kernel),
+        TALLY,
+        customer,
+        decide or Tagging(),
+        command="tag",
+        **({"must_exist": False} | more),
+    )
+
+
+async def tags(bench: Bench) -> list[str]:
+    return [event.data.tag for event in await bench.outbox() if event.type == "tag.added"]
+
+
+async def test_the_next_decision_sees_what_is_not_folded_yet(bench: Bench, kernel):
+    first = await tag(kernel)
+    second = await tag(kernel)
+    assert await tags(bench) == ["t0", "t1"]
+    assert (first.position, second.position) == ("campaign.0.1", "campaign.0.2")
+    assert not first.folded
+    assert first.subject == str(A)
+
+
+async def test_it_sees_what_is_folded_and_what_is_not_as_one(bench: Bench, kernel):
+    owner = await bench.owned()
+    await owner.fold(records([answered(A, "s1")]))
+    sent = [await tag(kernel) for _ in range(3)]
+    values = [row["value"] for row in await bench.fetch("SELECT value FROM outbox ORDER BY sequence")]
+    # The first number was taken by what was announced; two of three have been folded since.
+    await owner.fold(records(values[:3], offset=1, origin="campaign"))
+    assert (await bench.rows())[A].state.tags == ["t0", "t1"]
+    await tag(kernel)
+    assert await tags(bench) == ["t0", "t1", "t2", "t3"]
+    assert [outcome.position for outcome in sent] == [f"campaign.0.{n}" for n in (2, 3, 4)]
+
+
+async def test_it_sees_only_its_own_customer(bench: Bench, kernel):
+    await tag(kernel)
+    await tag(kernel, customer=UUID(int=2))
+    assert await tags(bench) == ["t0", "t0"]
+
+
+async def test_it_sees_its_predecessors_even_before_any_worker_has_run(bench: Bench, kernel):
+    await bench.execute("TRUNCATE checkpoint")
+    await tag(kernel)
+    await tag(kernel)
+    assert await tags(bench) == ["t0", "t1"]
+
+
+async def test_a_customer_who_must_exist(bench: Bench, kernel):
+    with pytest.raises(NotFound) as missing:
+        await tag(kernel, must_exist=True)
+    assert missing.value.code == "customer_not_found"
+    assert await bench.outbox() == []
+    await tag(kernel)
+    await tag(kernel, must_exist=True)
+    owner = await bench.owned()
+    await owner.fold(records([answered(UUID(int=2), "s")]))
+    await tag(kernel, customer=UUID(int=2), must_exist=True)
+
+
+async def test_what_is_refused_leaves_nothing(bench: Bench, kernel):
+    before = await bench.snapshot()
+    with pytest.raises(Conflict):
+        await tag(kernel, Tagging(limit=0), key="k", digest=b"d")
+    assert await bench.snapshot() == before
+    assert await bench.value("SELECT count(*) FROM idempotency") == 0
+    assert not (await tag(kernel, key="k", digest=b"d")).replayed, "the key was not used up"
+
+
+async def test_nothing_to_decide_is_done_at_once(bench: Bench, kernel):
+    outcome = await tag(kernel, lambda _state: [])
+    assert (outcome.position, outcome.folded) == ("", True)
+    assert await bench.outbox() == []
+
+
+async def test_several_decisions_are_one_commit(bench: Bench, kernel):
+    made = [Decision("tag.added", TagAdded(tag=name, by="tests")) for name in "xyz"]
+    outcome = await tag(kernel, lambda _state: made)
+    assert outcome.position == "campaign.0.3"
+    assert await tags(bench) == ["x", "y", "z"]
+
+
+async def test_the_answer_waits_for_the_own_projection(bench: Bench, kernel, monkeypatch):
+    monkeypatch.setattr(commands, "FOLD_SECONDS", 30)
+    async with at_work(bench):
+        outcome = await tag(kernel)
+        assert outcome.folded
+        assert (await bench.rows())[A].state.tags == ["t0"]
+
+
+async def test_after_the_commit_nothing_is_an_error(bench: Bench, kernel):
+    request = asks(kernel)
+
+    async def broken(*_args):
+        raise ConnectionResetError
+
+    request.app.state.progress.reached = broken
+    outcome = await tag(kernel, request=request)
+    assert not outcome.folded
+    assert await tags(bench) == ["t0"]
+
+
+async def test_the_same_key_again_is_answered_and_not_done_again(bench: Bench, kernel):
+    decide = Tagging()
+    first = await tag(kernel, decide, key="k", digest=b"d", status=201, subject="the subject")
+    again = await tag(kernel, decide, key="k", digest=b"d", status=201, subject="the subject")
+    assert again == replace(first, replayed=True, folded=True)
+    assert (again.status, again.subject) == (201, "the subject")
+    assert decide.calls == 1
+    assert await tags(bench) == ["t0"]
+
+
+async def test_a_key_used_for_something_else_is_refused(bench: Bench, kernel):
+    await tag(kernel, key="k", digest=b"d")
+    with pytest.raises(Unprocessable) as reused:
+        await tag(kernel, key="k", digest=b"other")
+    assert reused.value.code == "idempotency_key_reused"
+    assert await tags(bench) == ["t0"]
+
+
+async def test_a_key_belongs_to_its_caller_and_its_route(bench: Bench, kernel):
+    for request in (asks(kernel), asks(kernel, caller=2), asks(kernel, path="/v1/other")):
+        outcome = await tag(kernel, key="k", digest=b"d", request=request)
+        assert not outcome.replayed
+    assert len(await tags(bench)) == 3
+
+
+async def test_a_key_is_forgotten_after_three_days(bench: Bench, kernel):
+    await tag(kernel, key="k", digest=b"d")
+    await bench.execute("UPDATE idempotency SET created_at = now() - interval '73 hours'")
+    outcome = await tag(kernel, key="k", digest=b"other")
+    assert not outcome.replayed
+    assert (await tag(kernel, key="k", digest=b"other")).position == outcome.position
+    assert await tags(bench) == ["t0", "t1"]
+
+
+async def test_the_same_key_at_the_same_time_is_done_once(bench: Bench, kernel):
+    decide = Tagging()
+    customers = [A] * 6 + [UUID(int=2)] * 6  # even where each names another customer
+    outcomes = await asyncio.gather(
+        *(tag(kernel, decide, customer, key="k", digest=b"d") for customer in customers)
+    )
+    assert decide.calls == 1
+    assert [outcome.replayed for outcome in outcomes].count(False) == 1
+    assert len({outcome.position for outcome in outcomes}) == 1
+    assert len(await bench.outbox()) == 1
+
+
+@pytest.mark.parametrize("working", [False, True], ids=["nothing is folded", "a worker folds"])
+async def test_fifty_at_once_equal_some_order_one_after_the_other(
+    bench: Bench, kernel, working: bool
+):
+    """Nobody decides on a state that somebody else has changed, wherever that change is on its way to."""
+    decide = Tagging(limit=30)
+
+    async def all_of_them():
+        return await asyncio.gather(*(tag(kernel, decide) for _ in range(50)), return_exceptions=True)
+
+    if working:
+        async with at_work(bench):
+            outcomes = await all_of_them()
+    else:
+        outcomes = await all_of_them()
+    done = [outcome for outcome in outcomes if isinstance(outcome, Outcome)]
+    refused = [outcome for outcome in outcomes if isinstance(outcome, Conflict)]
+    assert (len(done), len(refused)) == (30, 20), outcomes
+    assert await tags(bench) == [f"t{n}" for n in range(30)]
+    assert len({outcome.position for outcome in done}) == 30
+
+
+async def test_keys_retries_and_many_customers_at_once(bench: Bench, kernel):
+    """Every key once, whoever sends it how often; and each customer's tags without a hole."""
+    people = [uuid4() for _ in range(5)]
+    partitions = {partition_of(str(person), 1) for person in people}
+    assert partitions == {0}
+    async with at_work(bench):
+        outcomes = await asyncio.gather(
+            *(
+                tag(kernel, None, people[n % 5], key=f"k{n}", digest=str(n).encode())
+                for n in range(20)
+                for _ in range(3)
+            )
+        )
+    assert sum(not outcome.replayed for outcome in outcomes) == 20
+    given: dict[str, list[str]] = {}
+    for event in await bench.outbox():
+        if event.type == "tag.added":
+            given.setdefault(event.subject, []).append(event.data.tag)
+    assert given == {str(person): ["t0", "t1", "t2", "t3"] for person in people}
