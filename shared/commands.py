@@ -161,18 +161,19 @@ async def _state(
     own = ORIGINS.index(kernel.service.name) + 1
     partition = partition_of(str(customer_id), kernel.settings.partitions)
     rows = await conn.fetch(
-        f"SELECT r.state, c.seen[$3] AS seen, o.sequence, o.value, o.recorded_at"
-        " FROM checkpoint AS c"
+        "SELECT r.state, o.sequence, o.value, o.recorded_at"
+        " FROM (SELECT coalesce((SELECT seen[$3] FROM checkpoint"
+        "  WHERE topic = 'customers' AND version = $5 AND partition = $2), 0) AS seen) AS c"
         f" LEFT JOIN {projection.table.name} AS r ON r.customer_id = $1"
-        " LEFT JOIN outbox AS o ON o.partition = c.partition AND o.sequence > c.seen[$3] AND o.key = $4"
-        " WHERE c.topic = 'customers' AND c.version = $5 AND c.partition = $2 ORDER BY o.sequence",
+        " LEFT JOIN outbox AS o ON o.partition = $2 AND o.sequence > c.seen AND o.key = $4"
+        " ORDER BY o.sequence",
         customer_id,
         partition,
         own,
         str(customer_id),
         kernel.service.version,
     )
-    folded = rows[0]["state"] if rows else None
+    folded = rows[0]["state"]
     pending = [row for row in rows if row["sequence"] is not None]
     if folded is None and not pending and must_exist:
         raise NotFound("customer_not_found")

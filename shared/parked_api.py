@@ -107,7 +107,7 @@ def quarantine_router(service: str) -> APIRouter:
     async def discard_entry(
         request: Request, entry_id: UUID, caller: Annotated[Caller, Depends(require("ops"))]
     ) -> Response:
-        """Let it go; its bytes stay until they are trimmed."""
+        """Let it go: it is not tried again. Its bytes stay."""
         kernel: Kernel = request.app.state.kernel
         async with kernel.database.transaction() as conn:
             row = await conn.fetchrow(

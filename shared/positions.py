@@ -1,6 +1,7 @@
 """Reading your writes: a position names numbers of outboxes, known at commit and valid in every service."""
 
 import asyncio
+import contextlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -80,7 +81,7 @@ class Progress:
         started = loop.time()
         self._waiters += 1
         try:
-            self._seen = await self.seen()
+            self._learn(await self.seen())
             while not self._passed(positions):
                 left = started + seconds - loop.time()
                 if left <= 0:
@@ -110,19 +111,17 @@ class Progress:
             return
 
     async def _poll(self) -> None:
-        try:
-            while self._waiters:
-                await asyncio.sleep(POLL_SECONDS)
-                seen = await self.seen()
-                if seen != self._seen:
-                    self._seen = seen
-                    self._wake()
-        finally:
-            self._wake()
+        while self._waiters:
+            await asyncio.sleep(POLL_SECONDS)
+            with contextlib.suppress(Exception):  # who waits is told when the time is up
+                self._learn(await self.seen())
 
-    def _wake(self) -> None:
-        event, self._changed = self._changed, asyncio.Event()
-        event.set()
+    def _learn(self, seen: Mapping[int, Sequence[int]]) -> None:
+        """Whoever finds out wakes all who wait: the next poll sees no difference any more."""
+        if seen != self._seen:
+            self._seen = seen
+            event, self._changed = self._changed, asyncio.Event()
+            event.set()
 
 
 async def wait_for(progress: Progress, positions: Sequence[Position]) -> None:

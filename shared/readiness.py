@@ -19,23 +19,35 @@ _logger = structlog.get_logger(__name__)
 
 MEASURE_SECONDS = 5.0
 
+CHECK_SECONDS = 2.0
+"""What does not answer within this is missing, as if it had refused: a broker that is gone says nothing."""
+
 Readiness = Callable[[], Awaitable[Mapping[str, Any]]]
+Check = Callable[[], Awaitable[None]]
+
+
+async def _lacking(checks: Mapping[str, Check]) -> list[str]:
+    """Names of the checks that fail; all are made at the same time."""
+
+    async def fails(check: Check) -> bool:
+        try:
+            async with asyncio.timeout(CHECK_SECONDS):
+                await check()
+        except Exception:  # noqa: BLE001 - whatever it is, it is missing
+            return True
+        return False
+
+    found = await asyncio.gather(*(fails(check) for check in checks.values()))
+    return [name for name, failed in zip(checks, found, strict=True) if failed]
 
 
 def api_readiness(kernel: Kernel) -> Readiness:
     """An API process is ready when its database, the keys and the log answer."""
 
     async def readiness() -> Mapping[str, Any]:
-        missing = []
-        for name, check in (
-            ("database", _database(kernel)),
-            ("access", _access(kernel)),
-            ("log", _log(kernel)),
-        ):
-            try:
-                await check()
-            except Exception:  # noqa: BLE001 - whatever it is, it is missing
-                missing.append(name)
+        missing = await _lacking(
+            {"database": _database(kernel), "access": _access(kernel), "log": _log(kernel)}
+        )
         return {
             "ready": not missing,
             "service": kernel.service.name,
@@ -46,7 +58,7 @@ def api_readiness(kernel: Kernel) -> Readiness:
     return readiness
 
 
-def _database(kernel: Kernel) -> Callable[[], Awaitable[None]]:
+def _database(kernel: Kernel) -> Check:
     async def check() -> None:
         async with kernel.database.read() as conn:
             await conn.fetchval("SELECT 1 FROM checkpoint LIMIT 1")
@@ -54,7 +66,7 @@ def _database(kernel: Kernel) -> Callable[[], Awaitable[None]]:
     return check
 
 
-def _access(kernel: Kernel) -> Callable[[], Awaitable[None]]:
+def _access(kernel: Kernel) -> Check:
     async def check() -> None:
         if not await kernel.access.reachable():
             raise Pause("access")
@@ -62,7 +74,7 @@ def _access(kernel: Kernel) -> Callable[[], Awaitable[None]]:
     return check
 
 
-def _log(kernel: Kernel) -> Callable[[], Awaitable[None]]:
+def _log(kernel: Kernel) -> Check:
     async def check() -> None:
         await kernel.log.ends("customers")
 
@@ -79,11 +91,14 @@ def worker_readiness(kernel: Kernel, worker: Worker) -> Readiness:
             "process": kernel.process,
             "missing": [] if worker.prepared else ["start"],
         }
-        try:
-            answer |= await _behind(kernel, worker)
-        except Exception as error:
-            _logger.warning("progress_unknown", exc_info=error)
-            answer["missing"].append("log or database")
+        lacking = await _lacking({"database": _database(kernel), "log": _log(kernel)})
+        answer["missing"] += lacking
+        if not lacking:
+            try:
+                answer |= await _behind(kernel, worker)
+            except Exception as error:
+                _logger.warning("progress_unknown", exc_info=error)
+                answer["missing"].append("log or database")
         stopped = {
             f"{topic}-{partition}": runner.stopped
             for (topic, partition), runner in worker.runners.items()

@@ -26,6 +26,8 @@ from shared.log import Entry
 from shared.log.batching import Batching
 
 RESOLVED_POLL_SECONDS = 0.01
+APPEND_SECONDS = 8.0
+"""How long a caller waits for the log. After that the outcome is unknown; sending again is harmless."""
 
 
 @dataclass(slots=True)
@@ -129,11 +131,17 @@ class Door:
             raise Unavailable("unavailable", "too many events are being written")
         self._bytes += size
         try:
-            await self._inbound.append(entries)
-        except Pause as error:
-            raise Unavailable("unavailable", "the log is away", retry_after=2) from error
+            await self._acknowledged(entries)
         finally:
             self._bytes -= size
+
+    async def _acknowledged(self, entries: Sequence[tuple[int, Entry]]) -> None:
+        """Return when the log has them. Raises `Unavailable`."""
+        try:
+            async with asyncio.timeout(APPEND_SECONDS):
+                await self._inbound.append(entries)
+        except (Pause, TimeoutError) as error:
+            raise Unavailable("unavailable", "the log is away", retry_after=2) from error
 
     def _entry(self, arrival: Arrival) -> tuple[int, Entry]:
         value = arrivals.encode(arrival)
@@ -158,12 +166,8 @@ class Door:
         )
         value = arrivals.encode(arrival)
         entry = Entry(key="", value=value, signature=arrivals.sign(value, self._secret))
-        try:
-            await self._inbound.append(
-                [(partition, entry) for partition in range(self._kernel.settings.partitions)]
-            )
-        except Pause as error:
-            raise Unavailable("unavailable", "the log is away", retry_after=2) from error
+        partitions = range(self._kernel.settings.partitions)
+        await self._acknowledged([(partition, entry) for partition in partitions])
 
     async def resolved(self, verdicts: Sequence[Verdict], seconds: float) -> bool:
         """Wait until all that was accepted has its customer, and what repeats it in the same request; answer

@@ -31,6 +31,8 @@ class Batching:
     async def _flush(self) -> None:
         while self._waiting:
             group = self._take()
+            if not group:
+                return
             try:
                 await self._log.append(
                     self._topic, [entry for entries, _ in group for entry in entries]
@@ -45,7 +47,9 @@ class Batching:
                         done.set_result(None)
 
     def _take(self) -> list[tuple[Sequence[tuple[int, Entry]], asyncio.Future[None]]]:
-        """The callers who have waited longest, up to a number of bytes; at least one."""
+        """The callers who have waited longest, up to a number of bytes; at least one. Who has given up waiting
+        is left out: they were told that it was not done."""
+        self._waiting = [one for one in self._waiting if not one[1].done()]
         size = count = 0
         while count < len(self._waiting) and size < MOST_BYTES:
             size += sum(len(entry.value) for _, entry in self._waiting[count][0])

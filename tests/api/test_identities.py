@@ -6,6 +6,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from tests.api.sending import Sender, contact, problem_of, unique
+from tests.world import World
 
 
 async def mint(sender: Sender, identifiers: dict, customer_id: str | None = None):
@@ -110,6 +111,32 @@ async def test_malformed(sender: Sender, body, code):
     answer = await sender.client.post("/internal/identities", json=body)
     assert problem_of(answer) == (422, "validation_failed")
     assert answer.json()["errors"][0]["code"] == code
+
+
+async def test_only_the_installation_itself_and_an_admin_may_ask(here: World, sender: Sender):
+    secret = here.settings.inbound_secret
+    body = {"identifiers": {"member_no": unique("M")}}
+    keys = {scope: await here.new_key(scope) for scope in ("publish", "read", "ops", "admin")}
+    asked = {}
+    for name, headers in {
+        "secret": {"Tenure-Secret": secret},
+        "wrong secret": {"Tenure-Secret": secret + "x"},
+        "nothing": {},
+        **{scope: {"Authorization": f"Bearer {key}"} for scope, key in keys.items()},
+    }.items():
+        request = sender.client.build_request("POST", "/internal/identities", json=body)
+        del request.headers["authorization"]
+        request.headers.update(headers)
+        asked[name] = (await sender.client.send(request)).status_code
+    assert asked == {
+        "secret": 200,
+        "wrong secret": 401,
+        "nothing": 401,
+        "publish": 403,
+        "read": 403,
+        "ops": 403,
+        "admin": 200,
+    }
 
 
 async def test_what_came_lately_says_nothing_about_whom(sender: Sender):

@@ -188,7 +188,9 @@ async def _killed_run(postgres, log_url, folder, work, batches):
             print(dict(killer.killed), dict(publisher.outcomes), killer.cut_short)
             assert killer.cut_short > len(VICTIMS) // 3, "hardly a kill hit a batch"
             await _nothing_put_aside(here)
-            entries = without_repeats(await read_all(log))
+            records = await read_all(log)
+            entries = without_repeats(records)
+            print("REPEATED", len(records), len(entries))
             customers = await here.rows("profile", "/v1/customers")
             scores = await here.rows("scoring", "/v1/scores")
     finally:

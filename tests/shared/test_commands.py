@@ -111,7 +111,9 @@ async def test_it_sees_what_is_folded_and_what_is_not_as_one(bench: Bench, kerne
     owner = await bench.owned()
     await owner.fold(records([answered(A, "s1")]))
     sent = [await tag(kernel) for _ in range(3)]
-    values = [row["value"] for row in await bench.fetch("SELECT value FROM outbox ORDER BY sequence")]
+    values = [
+        row["value"] for row in await bench.fetch("SELECT value FROM outbox ORDER BY sequence")
+    ]
     # The first number was taken by what was announced; two of three have been folded since.
     await owner.fold(records(values[:3], offset=1, origin="campaign"))
     assert (await bench.rows())[A].state.tags == ["t0", "t1"]
@@ -241,7 +243,9 @@ async def test_fifty_at_once_equal_some_order_one_after_the_other(
     decide = Tagging(limit=30)
 
     async def all_of_them():
-        return await asyncio.gather(*(tag(kernel, decide) for _ in range(50)), return_exceptions=True)
+        return await asyncio.gather(
+            *(tag(kernel, decide) for _ in range(50)), return_exceptions=True
+        )
 
     if working:
         async with at_work(bench):

@@ -22,7 +22,9 @@ async def append(bench: Bench, *values: bytes, partition: int = 0) -> list[int]:
         return await OUTBOX.append(conn, [(partition, Entry("k", one)) for one in values], DAY0)
 
 
-async def read(bench: Bench, after: int = 0, *, events: int = 100, size: int = 1 << 20) -> list[int]:
+async def read(
+    bench: Bench, after: int = 0, *, events: int = 100, size: int = 1 << 20
+) -> list[int]:
     async with bench.database.read() as conn:
         rows = await OUTBOX.read(conn, 0, after, events=events, size=size)
     return [row["sequence"] for row in rows]
@@ -46,10 +48,11 @@ async def test_partitions_do_not_wait_for_each_other(bench: Bench):
 
 async def test_who_gives_up_leaves_no_hole(bench: Bench):
     await append(bench, b"a")
-    with pytest.raises(ZeroDivisionError):
-        async with bench.database.transaction() as conn:
-            assert await OUTBOX.append(conn, [(0, Entry("k", b"lost"))], DAY0) == [2]
-            raise ZeroDivisionError
+    async with bench.database.connection() as conn:
+        transaction = conn.transaction()
+        await transaction.start()
+        assert await OUTBOX.append(conn, [(0, Entry("k", b"lost"))], DAY0) == [2]
+        await transaction.rollback()
     assert await append(bench, b"b", b"c") == [2, 3]
 
 
@@ -75,6 +78,8 @@ async def test_reads_are_bounded_by_events_and_bytes_but_always_go_on(bench: Ben
     assert await read(bench, events=7) == list(range(1, 8))
     assert await read(bench, after=15, events=7) == list(range(16, 21))
     assert await read(bench, size=300) == [1, 2, 3]
-    assert await read(bench, size=301) == [1, 2, 3, 4], "about: the one that crosses the bound counts"
+    assert await read(bench, size=301) == [1, 2, 3, 4], (
+        "about: the one that crosses the bound counts"
+    )
     assert await read(bench, after=4, size=1) == [5], "at least one, however small the bound"
     assert await read(bench, after=20) == []

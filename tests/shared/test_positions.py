@@ -7,7 +7,7 @@ import pytest
 from shared import positions
 from shared.errors import BadRequest, NotCaughtUp, TooManyRequests
 from shared.positions import Position, Progress, parse, render, wait_for
-from tests.shared.loop.bench import Bench, open_bench
+from tests.shared.loop.bench import Bench, eventually, open_bench
 from tests.shared.loop.folding import answers, surveys
 from tests.shared.loop.tally import SERVICE, records
 
@@ -23,6 +23,13 @@ async def bench(postgres):
 @pytest.fixture
 def progress(bench: Bench) -> Progress:
     return Progress(SERVICE.name, bench.database, SERVICE.version)
+
+
+async def polling(progress: Progress) -> None:
+    async def polls():
+        return progress._poller is not None
+
+    await eventually(polls)
 
 
 def test_a_token_says_what_it_was_made_of():
@@ -84,6 +91,18 @@ async def test_who_waits_is_answered_when_it_is_folded_and_not_before(
     assert await asyncio.gather(*waiting) == [True] * 20
 
 
+async def test_what_one_finds_out_is_told_to_all(bench: Bench, progress: Progress, monkeypatch):
+    """Who comes later asks by itself; those who wait already hear of it, too."""
+    monkeypatch.setattr(positions, "POLL_SECONDS", 0.2)
+    owner = await bench.owned()
+    waiting = asyncio.create_task(progress.reached([FIRST], 60))
+    await polling(progress)
+    await owner.fold(records(answers(surveys(3))))
+    assert await progress.reached([FIRST], 0)
+    async with asyncio.timeout(20):
+        assert await waiting
+
+
 async def test_who_waits_in_vain_is_told_so(bench: Bench, progress: Progress, monkeypatch):
     monkeypatch.setattr(positions, "WAIT_SECONDS", 0.03)
     await bench.leases().prepare()
@@ -98,20 +117,18 @@ async def test_no_connection_is_held_while_waiting(bench: Bench, progress: Progr
     """One poller a process, however many wait; and none when nobody does."""
     await bench.leases().prepare()
     waiting = [asyncio.create_task(progress.reached([FIRST], 30)) for _ in range(100)]
-    while progress._poller is None:
-        await asyncio.sleep(0.001)
-    asked = 0
+    await polling(progress)
+    asked = asyncio.Semaphore(0)
     real = progress.seen
 
     async def seen():
-        nonlocal asked
-        asked += 1
+        asked.release()
         return await real()
 
     progress.seen = seen
     poller = progress._poller
-    while asked < 3:
-        await asyncio.sleep(0.001)
+    for _ in range(3):
+        await asked.acquire()
     assert progress._poller is poller
     for task in waiting:
         task.cancel()

@@ -191,9 +191,7 @@ async def test_a_failing_append_acknowledges_nothing(bench: Bench):
 @asynccontextmanager
 async def all_partitions(bench: Bench, log: MemoryLog, owned: list[int]):
     hint = Hint(bench.database, "outbox")
-    task = asyncio.create_task(
-        Relaying("campaign", bench.database, log, hint, lambda: owned).run()
-    )
+    task = asyncio.create_task(Relaying("campaign", bench.database, log, hint, lambda: owned).run())
     try:
         yield
     finally:
@@ -205,17 +203,16 @@ async def all_partitions(bench: Bench, log: MemoryLog, owned: list[int]):
 class OneAway(MemoryLog):
     """The leader of partition 0 does not answer."""
 
-    away = True
-
     def __init__(self) -> None:
         super().__init__(3)
+        self.back = asyncio.Event()
         self.under_way = dict.fromkeys(range(3), 0)
 
     async def at(self, point, entries):
         partition = entries[0][0]
         assert self.under_way[partition] <= 1, "one batch in flight"
-        while self.away and partition == 0:
-            await asyncio.sleep(0.005)
+        if partition == 0:
+            await self.back.wait()
 
     async def append(self, topic, entries):
         partition = entries[0][0]
@@ -239,7 +236,7 @@ async def test_a_partition_whose_leader_is_away_holds_up_no_other(bench: Bench, 
 
         await eventually(others)
         assert await acked(bench, 0) == 0
-        log.away = False
+        log.back.set()
 
         async def everything():
             return await acked(bench, 0) == 20

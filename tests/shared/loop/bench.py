@@ -30,7 +30,17 @@ from tests.shared.loop.tally import SERVICE, TALLY, Tally, TallyView, Told
 
 NAME = "tally"
 _made: set[int] = set()
-KEPT = ("checkpoint", "tally", "tally_item", "folded", "outbox", "quarantine", "identity", "history", "policy")
+KEPT = (
+    "checkpoint",
+    "tally",
+    "tally_item",
+    "folded",
+    "outbox",
+    "quarantine",
+    "identity",
+    "history",
+    "policy",
+)
 """What a batch may change: all of it, or nothing."""
 
 
@@ -38,7 +48,10 @@ def _ddl(metadata: MetaData) -> str:
     dialect = postgresql()
     made = []
     for table in metadata.sorted_tables:
-        made += [CreateTable(table), *(CreateIndex(index) for index in sorted(table.indexes, key=str))]
+        made += [
+            CreateTable(table),
+            *(CreateIndex(index) for index in sorted(table.indexes, key=str)),
+        ]
     return ";\n".join(str(one.compile(dialect=dialect)) for one in made)
 
 

@@ -91,7 +91,9 @@ async def an_old_owner_commits_nothing(bench: Bench, point: str) -> None:
     await rows.frozen.wait()
     new = await bench.owned("new")
     assert new.lease.epoch == old.lease.epoch + 1
-    overtaken = point == "before the rows"  # at the other points the frozen one holds the rows' locks
+    overtaken = (
+        point == "before the rows"
+    )  # at the other points the frozen one holds the rows' locks
     if overtaken:
         await new.fold(batch)
     before = await bench.snapshot()

@@ -12,9 +12,13 @@ from tests.shared.loop.bench import Bench, eventually
 from tests.shared.loop.tally import DAY0
 
 
-async def _append(bench: Bench, entries: list[tuple[int, Entry]], before: float, after: float) -> list[int]:
+async def _append(
+    bench: Bench, entries: list[tuple[int, Entry]], before: float, after: float
+) -> list[int]:
     async with bench.database.transaction() as conn:
-        await conn.fetchval("SELECT count(*) FROM outbox")  # a transaction that read something first
+        await conn.fetchval(
+            "SELECT count(*) FROM outbox"
+        )  # a transaction that read something first
         await asyncio.sleep(before)
         numbers = await OUTBOX.append(conn, entries, DAY0)
         await asyncio.sleep(after)
@@ -92,7 +96,7 @@ async def many_append_at_once(
     readers += [asyncio.create_task(follow(partition)) for partition in range(partitions)]
     outcomes = await asyncio.gather(*map(append, range(appenders)), return_exceptions=True)
     working = False
-    await asyncio.gather(*readers)
+    outcomes += await asyncio.gather(*readers, return_exceptions=True)
     failed = [outcome for outcome in outcomes if outcome is not None]
     assert not failed, failed
     for partition in range(partitions):

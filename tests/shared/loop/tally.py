@@ -175,7 +175,9 @@ SERVICE = Service(
 )
 
 
-def event(type_: str, data: Any, *, customer: UUID | None, at: datetime = DAY0, **more: Any) -> bytes:
+def event(
+    type_: str, data: Any, *, customer: UUID | None, at: datetime = DAY0, **more: Any
+) -> bytes:
     id_ = new_id()
     return codec.encode(
         id=id_,
@@ -214,7 +216,9 @@ def closed(history: str) -> bytes:
 
 
 def published(high: int, version: int = 1) -> bytes:
-    return event("policy.published", PolicyPublished("tally", version, {"high": high}), customer=None)
+    return event(
+        "policy.published", PolicyPublished("tally", version, {"high": high}), customer=None
+    )
 
 
 def extended(customer: UUID, survey: str) -> bytes:
@@ -248,7 +252,9 @@ def records(
     ]
 
 
-def entries(values: Iterable[bytes], *, sequence: int = 1, partition: int = 0) -> list[tuple[int, Entry]]:
+def entries(
+    values: Iterable[bytes], *, sequence: int = 1, partition: int = 0
+) -> list[tuple[int, Entry]]:
     """The same, to be appended."""
     return [
         (partition, Entry(key="", value=value, origin="interaction", sequence=sequence + n))

@@ -1,5 +1,6 @@
 """Rows, child rows, journal, checkpoint, outbox, what was parked: all of a batch or nothing."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -72,14 +73,12 @@ async def fails_everywhere(
                 yield made[-1]
 
         monkeypatch.setattr(bench.database, "transaction", transaction)
-        try:
-            await work()
-        except Exception as error:
-            assert made[0].count == n, error
-            assert await bench.snapshot() == before, f"statement {n} failed"
-        else:
+        [outcome] = await asyncio.gather(work(), return_exceptions=True)
+        if not isinstance(outcome, BaseException):
             monkeypatch.undo()
             return n - 1
+        assert made[0].count == n, outcome
+        assert await bench.snapshot() == before, f"statement {n} failed"
 
 
 async def prepared(bench: Bench) -> Owner:

@@ -104,7 +104,9 @@ async def test_what_was_parked_long_ago_stops_nothing(bench: Bench, monkeypatch)
 
     async with running(runner):
         await eventually(stopped)
-        await bench.execute("UPDATE quarantine SET received_at = received_at - interval '61 minutes'")
+        await bench.execute(
+            "UPDATE quarantine SET received_at = received_at - interval '61 minutes'"
+        )
         await bench.reached(52)
     await folded_once(bench, SAID)
 

@@ -26,7 +26,9 @@ async def test_history_is_folded_in_silence_and_told_once_when_closed(bench: Ben
     assert rows[A].history == ["h"]
     assert await bench.said() == {}
     await stream.send(closed("h"))
-    assert await bench.said() == {str(A): ["high"], str(B): ["low"]}, "where they are, not how they came there"
+    assert await bench.said() == {str(A): ["high"], str(B): ["low"]}, (
+        "where they are, not how they came there"
+    )
     assert [event.data.previous for event in await bench.outbox()] == [None, None]
     assert {row.history == [] for row in (await bench.rows()).values()} == {True}
     await stream.send(closed("h"))

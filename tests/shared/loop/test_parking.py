@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from shared import codec, replaying
-from shared.errors import Conflict, NotFound
+from shared.errors import Conflict, NotFound, UnknownType
 from shared.language import EVENT_TYPES
 from shared.language.event_type import EventType
 from shared.loop import runner as loop_runner
@@ -61,9 +61,10 @@ async def kernel(bench: Bench):
 
 
 @asynccontextmanager
-async def working(bench: Bench, kernel):
-    async with running(Worker(kernel)):
-        yield
+async def working(kernel):
+    worker = Worker(kernel)
+    async with running(worker):
+        yield worker
 
 
 async def statuses(bench: Bench) -> list[str]:
@@ -102,7 +103,7 @@ async def test_the_first_version_that_knows_a_type_applies_what_was_parked(
     await owner.fold(records([extended(A, "x1"), answered(A, "s1"), extended(A, "x2")]))
     await bench.execute("UPDATE checkpoint SET owner = NULL, until = NULL")
     learnt()
-    async with working(bench, kernel):
+    async with working(kernel):
         await becomes(bench, "applied", "applied")
     assert await bench.times() == {(A, "x1"): 1, (A, "s1"): 1, (A, "x2"): 1}
     assert (await bench.rows())[A].count == 3
@@ -110,36 +111,25 @@ async def test_the_first_version_that_knows_a_type_applies_what_was_parked(
 
 
 async def test_what_an_older_worker_parks_meanwhile_is_applied_when_its_partition_comes(
-    bench: Bench, kernel, learnt
+    bench: Bench, learnt
 ):
     """In a rolling deployment the old version goes on parking after the new one has started."""
     learnt()
-    async with working(bench, kernel):
-        leases = bench.leases("one")
+    older = await bench.owned("older")
+    kernel = bench.kernel(lease_seconds=0.3)
+    async with working(kernel) as worker:
 
-        async def asked():
-            return await bench.value("SELECT owner FROM checkpoint WHERE partition = 0") == "one"
+        async def has_asked():
+            return worker.prepared and worker._asked
 
-        await eventually(asked)
-        await kernel.log.append("customers", entries([answered(A, "s1")]))
-        await bench.reached(1)
-        old = await bench.checkpoint()
-        await bench.execute(
-            "UPDATE checkpoint SET epoch = epoch + 1, owner = 'older', until = now() + interval '1 hour'"
-        )
-        await bench.execute(
-            "INSERT INTO quarantine SELECT $1, 'parked', 'unknown_type', 'decode', $2, 'open', 'customers',"
-            " 0, 1, 'interaction', 2, NULL, NULL, NULL, now(), NULL, NULL, $3",
-            uuid4(),
-            {"type": EXTENDED, "dataschema": f"{EXTENDED}/1"},
-            extended(A, "x1"),
-        )
-        await asyncio.sleep(0.1)  # the new version looks around, and may not have it yet
-        assert await statuses(bench) in (["open"], ["replay"])
+        await eventually(has_asked)
+        known, unknown = records([answered(A, "s1"), extended(A, "x1")])
+        await older.fold([known])
+        error = UnknownType(EXTENDED, f"{EXTENDED}/1")
+        await older.folding.park(older.lease, unknown, error)
         await bench.execute("UPDATE checkpoint SET owner = NULL, until = NULL")
         await becomes(bench, "applied")
-    assert old["epoch"] + 2 <= (await bench.checkpoint())["epoch"]
-    assert leases.worker == "one"
+    await kernel.close()
     assert await bench.times() == {(A, "s1"): 1, (A, "x1"): 1}
 
 
@@ -158,7 +148,7 @@ async def prepared(bench: Bench):
 
 async def test_a_person_applies_a_parked_event_exactly_once(bench: Bench, kernel, monkeypatch):
     await prepared(bench)
-    async with working(bench, kernel):
+    async with working(kernel):
         entry = await parked_one(bench, kernel)
         monkeypatch.setattr(tally, "is_broken", lambda _survey: False)
         outcomes = await asyncio.gather(*(replay(kernel, entry, "chen.li") for _ in range(3)))
@@ -180,7 +170,7 @@ async def test_a_person_applies_a_parked_event_exactly_once(bench: Bench, kernel
 async def test_what_still_cannot_be_applied_stays_open_and_holds_up_nothing(bench: Bench, kernel):
     """Whatever our bug raises: due rows and later events of the partition go on."""
     await prepared(bench)
-    async with working(bench, kernel):
+    async with working(kernel):
         entry = await parked_one(bench, kernel)
         row = await replay(kernel, entry, "chen.li")
         assert row["status"] == "open"

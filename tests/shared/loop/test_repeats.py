@@ -12,6 +12,14 @@ from tests.shared.loop.memory_log import MemoryLog
 from tests.shared.loop.tally import records
 
 
+@pytest.fixture(autouse=True)
+def in_haste(monkeypatch):
+    monkeypatch.setattr(loop_runner, "STOPPED_SECONDS", 0.02)
+    monkeypatch.setattr(loop_runner, "IDLE_SECONDS", 0.02)
+    monkeypatch.setattr(gaps, "LOOK_SECONDS", 0.02)
+    monkeypatch.setattr(gaps, "LOOK_EVENTS", 2)
+
+
 async def test_repeats_on_the_log_are_skipped(bench: Bench):
     await nothing_is_folded_twice(bench)
 
@@ -47,10 +55,6 @@ async def test_a_stopped_partition_goes_on_when_what_was_missing_is_sent_again(
 ):
     """The relay goes back to the missing number, as it does after any error: what stood behind the hole comes
     once more behind it."""
-    monkeypatch.setattr(loop_runner, "STOPPED_SECONDS", 0.02)
-    monkeypatch.setattr(loop_runner, "IDLE_SECONDS", 0.02)
-    monkeypatch.setattr(gaps, "LOOK_SECONDS", 0.02)
-    monkeypatch.setattr(gaps, "LOOK_EVENTS", 2)
     monkeypatch.setenv("BATCH_EVENTS", str(events))
     said = surveys(9)
     batch = records(answers(said))
