@@ -2,7 +2,7 @@
 
 import os
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 
 import pytest
 
@@ -22,11 +22,11 @@ def postgres() -> Iterator[PostgresServer]:
 
 
 @pytest.fixture
-async def database(postgres: PostgresServer) -> AsyncIterator[str]:
+def database(postgres: PostgresServer) -> str:
     """The address of a fresh, empty database."""
     name = f"t{uuid.uuid4().hex}"
     postgres.create_database(name)
-    yield postgres.url(name)
+    return postgres.url(name)
 
 
 @pytest.fixture(scope="session")

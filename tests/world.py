@@ -47,7 +47,9 @@ async def fresh_databases(postgres: PostgresServer) -> dict[str, str]:
     try:
         for name, template in templates.items():
             database = f"w{uuid.uuid4().hex[:12]}_{name}"
-            await conn.execute(f'CREATE DATABASE "{database}" TEMPLATE "{template}" STRATEGY FILE_COPY')
+            await conn.execute(
+                f'CREATE DATABASE "{database}" TEMPLATE "{template}" STRATEGY FILE_COPY'
+            )
             urls[name] = postgres.url(database)
     finally:
         await conn.close()
@@ -134,7 +136,9 @@ async def world(
 
 async def _add_api(stack: AsyncExitStack, here: World, name: str) -> None:
     module = importlib.import_module(f"services.{name}.app")
-    own = importlib.import_module(f"services.{name}.settings").Settings(database_url=here.urls[name])
+    own = importlib.import_module(f"services.{name}.settings").Settings(
+        database_url=here.urls[name]
+    )
     app = module.build(own, here.settings)
     await stack.enter_async_context(app.router.lifespan_context(app))
     client = httpx.AsyncClient(
@@ -147,7 +151,9 @@ async def _add_api(stack: AsyncExitStack, here: World, name: str) -> None:
 
 
 async def add_worker(stack: AsyncExitStack, here: World, name: str) -> Worker:
-    own = importlib.import_module(f"services.{name}.settings").Settings(database_url=here.urls[name])
+    own = importlib.import_module(f"services.{name}.settings").Settings(
+        database_url=here.urls[name]
+    )
     service = importlib.import_module(f"services.{name}.service").SERVICE
     kernel = open_kernel(service, "worker", here.settings, own)
     inbound = None

@@ -39,6 +39,19 @@ def event(name: str, code: str, *fields: tuple[str, str], **changes: Any) -> Bad
     return Bad(name, 422, code, frozenset(fields), body=content)
 
 
+def wrong(name: str, pointer: str, code: str, **changes: Any) -> Bad:
+    """One field of the event is wrong."""
+    return event(name, "validation_failed", (pointer, code), **changes)
+
+
+def early_or_late(name: str, time: str) -> Bad:
+    return event(name, "time_out_of_range", ("/time", "time_out_of_range"), time=time)
+
+
+def of_nobody(name: str, customer: str) -> Bad:
+    return event(name, "customer_not_found", ("/customer", "customer_not_found"), customer=customer)
+
+
 def data(name: str, *fields: tuple[str, str], **changes: Any) -> Bad:
     """A purchase with something wrong in its data."""
     good = purchase("bad")["data"] | changes
@@ -89,7 +102,7 @@ BODIES = [
     body("5 MB", 413, "too_large", b" " * 5_000_000),
     body("one byte too many", 413, "too_large", b" " * (MOST + 1)),
     body("5 MB, packed", 413, "too_large", gzip.compress(b" " * 5_000_000), GZIP),
-    body("a zip bomb", 413, "too_large", gzip.compress(b"[" * 300_000_000, 9), GZIP),
+    body("a zip bomb", 413, "too_large", gzip.compress(b"[" * 64_000_000, 9), GZIP),
     body("a bomb in a bomb", 400, "invalid_text", gzip.compress(gzip.compress(b"0" * MOST)), GZIP),
     body("truncated gzip", 400, "invalid_encoding", gzip.compress(b'{"id": "x"}')[:-9], GZIP),
     body("gzip's first bytes", 400, "invalid_encoding", b"\x1f\x8b", GZIP),
@@ -112,47 +125,51 @@ BODIES = [
     ),
 ]  # fmt: skip
 
+DOLLAR = {"amount": "1.00", "currency": "USD"}
+LARGE = {"note": "x" * 132_000}
+HISTORY = frozenset({("?history", "wrong_format")})
+
 JUDGED = [
-    event("no id", "validation_failed", ("/id", "missing"), id=...),
-    event("a number as id", "validation_failed", ("/id", "not_a_string"), id=7),
-    event("an object as id", "validation_failed", ("/id", "not_a_string"), id={"$ne": ""}),
-    event("an empty id", "validation_failed", ("/id", "too_short"), id=""),
-    event("a long id", "validation_failed", ("/id", "too_long"), id="x" * 257),
-    event("no type", "validation_failed", ("/type", "missing"), type=...),
+    wrong("no id", "/id", "missing", id=...),
+    wrong("a number as id", "/id", "not_a_string", id=7),
+    wrong("an object as id", "/id", "not_a_string", id={"$ne": ""}),
+    wrong("an empty id", "/id", "too_short", id=""),
+    wrong("a long id", "/id", "too_long", id="x" * 257),
+    wrong("no type", "/type", "missing", type=...),
     event("an unknown type", "unknown_type", ("/type", "unknown_type"), type="purchase.imagined"),
     event("a template as type", "unknown_type", ("/type", "unknown_type"), type="[limit] %s $1"),
     event("a type of ours", "unknown_type", ("/type", "unknown_type"), type="history.closed"),
-    event("a list as type", "validation_failed", ("/type", "not_a_string"), type=["a"]),
-    event("a number as source", "validation_failed", ("/source", "not_a_string"), source=1),
-    event("null as source", "validation_failed", ("/source", "missing"), source=None),
+    wrong("a list as type", "/type", "not_a_string", type=["a"]),
+    wrong("a number as source", "/source", "not_a_string", source=1),
+    wrong("null as source", "/source", "missing", source=None),
     event("no customer", "no_customer", ("/customer", "missing"), customer=...),
     event("null as customer", "no_customer", ("/customer", "missing"), customer=None),
     event("nobody", "no_customer", ("/customer", "no_customer"), customer={}),
     event("a worthless phone", "no_customer", ("/customer", "no_customer"), customer={"phone": "00000000000"}),
     event("a worthless name", "no_customer", ("/customer", "no_customer"), customer={"user_id": "null"}),
-    event("a number as customer", "validation_failed", ("/customer", "not_an_object"), customer=42),
-    event("a list of customers", "validation_failed", ("/customer", "not_an_object"), customer=["member_no:1"]),
-    event("a number as identifier", "validation_failed", ("/customer/member_no", "not_a_string"), customer={"member_no": 42}),
-    event("an unknown identifier", "validation_failed", ("/customer/shoe", "unknown_identifier_type"), customer={"shoe": "42"}),
-    event("no reference", "validation_failed", ("/customer", "wrong_format"), customer="M42"),
-    event("ids in ids", "validation_failed", ("/customer/id", "wrong_format"), customer="id:" * 1000),
-    event("a novel as customer", "validation_failed", ("/customer", "too_long"), customer="id:" * 100_000),
-    event("an id of nobody", "customer_not_found", ("/customer", "customer_not_found"), customer="01934b5c-7a00-7000-8000-000000000001"),
-    event("a number of nobody", "customer_not_found", ("/customer", "customer_not_found"), customer="C1999999999"),
-    event("year 0001", "time_out_of_range", ("/time", "time_out_of_range"), time="0001-01-01T00:00:00Z"),
-    event("year 0001, further east", "time_out_of_range", ("/time", "time_out_of_range"), time="0001-01-01T00:00:00+14:00"),
-    event("year 1969", "time_out_of_range", ("/time", "time_out_of_range"), time="1969-12-31T23:59:59Z"),
-    event("year 2999", "time_out_of_range", ("/time", "time_out_of_range"), time="2999-01-01T00:00:00Z"),
-    event("year 9999, further west", "time_out_of_range", ("/time", "time_out_of_range"), time="9999-12-31T23:59:59-14:00"),
-    event("year 10000", "validation_failed", ("/time", "not_a_time"), time="10000-01-01T00:00:00Z"),
-    event("a local time", "validation_failed", ("/time", "not_a_time"), time="2026-11-20T12:00:00"),
-    event("a number as time", "validation_failed", ("/time", "not_a_time"), time=1763611391),
-    event("the 30th of February", "validation_failed", ("/time", "not_a_time"), time="2026-02-30T12:00:00Z"),
-    event("an empty time", "validation_failed", ("/time", "not_a_time"), time=""),
+    wrong("a number as customer", "/customer", "not_an_object", customer=42),
+    wrong("a list of customers", "/customer", "not_an_object", customer=["member_no:1"]),
+    wrong("a number as identifier", "/customer/member_no", "not_a_string", customer={"member_no": 42}),
+    wrong("an unknown identifier", "/customer/shoe", "unknown_identifier_type", customer={"shoe": "42"}),
+    wrong("no reference", "/customer", "wrong_format", customer="M42"),
+    wrong("ids in ids", "/customer/id", "wrong_format", customer="id:" * 1000),
+    wrong("a novel as customer", "/customer", "too_long", customer="id:" * 100_000),
+    of_nobody("an id of nobody", "01934b5c-7a00-7000-8000-000000000001"),
+    of_nobody("a number of nobody", "C1999999999"),
+    early_or_late("year 0001", "0001-01-01T00:00:00Z"),
+    early_or_late("year 0001, further east", "0001-01-01T00:00:00+14:00"),
+    early_or_late("year 1969", "1969-12-31T23:59:59Z"),
+    early_or_late("year 2999", "2999-01-01T00:00:00Z"),
+    early_or_late("year 9999, further west", "9999-12-31T23:59:59-14:00"),
+    wrong("year 10000", "/time", "not_a_time", time="10000-01-01T00:00:00Z"),
+    wrong("a local time", "/time", "not_a_time", time="2026-11-20T12:00:00"),
+    wrong("a number as time", "/time", "not_a_time", time=1763611391),
+    wrong("the 30th of February", "/time", "not_a_time", time="2026-02-30T12:00:00Z"),
+    wrong("an empty time", "/time", "not_a_time", time=""),
     event("no data", "validation_failed", ("/data/order_id", "missing"), ("/data/total", "missing"), data=...),
-    event("a list as data", "validation_failed", ("/data", "not_an_object"), data=[]),
-    event("text as data", "validation_failed", ("/data", "not_an_object"), data="{}"),
-    event("null as data", "validation_failed", ("/data", "not_an_object"), data=None),
+    wrong("a list as data", "/data", "not_an_object", data=[]),
+    wrong("text as data", "/data", "not_an_object", data="{}"),
+    wrong("null as data", "/data", "not_an_object", data=None),
     data("a number as order", ("/data/order_id", "not_a_string"), order_id=1),
     data("an object as order", ("/data/order_id", "not_a_string"), order_id={}),
     data("a blank order", ("/data/order_id", "wrong_format"), order_id="  "),
@@ -163,7 +180,7 @@ JUDGED = [
     data("an endless quantity", ("/data/items/0/quantity", "too_big"), items=[{"quantity": 1e300}]),
     data("2,001 lines", ("/data/items", "too_long"), items=[{}] * 2001),
     data("an unknown zone", ("/data/timezone", "unknown_timezone"), timezone="Mars/Olympus"),
-    data("a discount in another currency", ("/data/discount/currency", "other_currency"), discount={"amount": "1.00", "currency": "USD"}),
+    data("another currency", ("/data/discount/currency", "other_currency"), discount=DOLLAR),
     data("what only we may say", ("/data/settled", "reserved_field"), settled={"before": None}),
     data("no money", ("/data/total", "not_an_object"), total="35.80"),
     total("an unknown currency", "/currency", "unknown_currency", "1.00", "XXQ"),
@@ -187,12 +204,13 @@ JUDGED = [
     raw_total("2^70 as amount", 400, "number_out_of_range", b"1180591620717411303424"),
     raw_total("1e400 as amount", 400, "number_out_of_range", b"1e400"),
     raw_total("1e300 as amount", 422, "validation_failed", b"1e300"),
-    Bad("129 KB in one event", 413, "event_too_large", body=orjson.dumps(contact("cookie:x", data={"note": "x" * 132_000}))),
-    Bad("a bogus import", 422, "validation_failed", frozenset({("?history", "wrong_format")}), path=f"{EVENTS}?history=a%20b", body=b"[]"),
+    body("129 KB in one event", 413, "event_too_large", orjson.dumps(contact("cookie:x", data=LARGE))),
+    Bad("a bogus import", 422, "validation_failed", HISTORY, path=f"{EVENTS}?history=a%20b", body=b"[]"),
     Bad("NUL in the query", 400, "invalid_text", path=f"{EVENTS}?history=%00", body=b"[]"),
 ]  # fmt: skip
 
 TIMELINE = "/v1/timelines/cookie:bad-input"
+FROM_BEFORE = f"{TIMELINE}?from=0001-01-01T00:00:00%2B14:00"
 NOBODY = "/v1/timelines/01934b5c-7a00-7000-8000-000000000001"
 QUARANTINE = "/v1/quarantine/interaction"
 
@@ -221,7 +239,7 @@ READS = [
     get("from tomorrow", 422, "validation_failed", f"{TIMELINE}?from=tomorrow", ("?from", "not_a_time")),
     get("from no zone", 422, "validation_failed", f"{TIMELINE}?from=2026-11-20T00:00:00", ("?from", "not_a_time")),
     get("from year 0", 422, "validation_failed", f"{TIMELINE}?from=0000-01-01T00:00:00Z", ("?from", "not_a_time")),
-    get("from before all", 422, "validation_failed", f"{TIMELINE}?from=0001-01-01T00:00:00%2B14:00", ("?from", "not_a_time")),
+    get("from before all", 422, "validation_failed", FROM_BEFORE, ("?from", "not_a_time")),
     get("to after all", 422, "validation_failed", f"{TIMELINE}?to=9999-12-31T23:59:59-14:00", ("?to", "not_a_time")),
     *(
         get(f"position {position!r}", 400, "invalid_position", TIMELINE, Tenure_Wait_For=position)

@@ -71,12 +71,11 @@ class Installation:
         )
 
     def kill(self, name: str) -> None:
-        """SIGKILL, and at once a new one."""
+        """SIGKILL; returns when it is gone."""
         process = self.processes[name]
         assert process.poll() is None, f"{name} ended by itself: {self.said(name)}"
         process.kill()
         process.wait()
-        self.start(name)
 
     def said(self, name: str) -> str:
         """The end of a process's log."""
@@ -166,7 +165,9 @@ async def listed(http: httpx.AsyncClient, url: str) -> list[dict[str, Any]]:
     items: list[dict[str, Any]] = []
     cursor: str | None = ""
     while cursor is not None:
-        answer = await http.get(url, params={"limit": "500", **({"cursor": cursor} if cursor else {})})
+        answer = await http.get(
+            url, params={"limit": "500", **({"cursor": cursor} if cursor else {})}
+        )
         assert answer.status_code == 200, answer.text
         page = answer.json()
         items += page["items"]

@@ -86,7 +86,10 @@ class Publisher:
         assert [item["id"] for item in said["items"]] == [event["id"] for event in events]
         statuses = Counter(item["status"] for item in said["items"])
         assert set(statuses) <= {"accepted", "duplicate"}, said
-        assert (said["accepted"], said["duplicate"]) == (statuses["accepted"], statuses["duplicate"])
+        assert (said["accepted"], said["duplicate"]) == (
+            statuses["accepted"],
+            statuses["duplicate"],
+        )
         self.outcomes += statuses
         self.acknowledged |= {key_of(event) for event in events}
         return "acknowledged"

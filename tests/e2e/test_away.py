@@ -185,7 +185,7 @@ async def test_postgresql_comes_and_goes(how, tmp_path):
                 else:
                     os.kill(server.pid, signal.SIGQUIT)
                 gone = time.monotonic()
-                server.process.wait(20)
+                await asyncio.to_thread(server.process.wait, 20)
                 await asyncio.sleep(2.5)  # a key is good for two seconds without its database
                 for name, path in READS.items():
                     await is_told_to_wait(here, name, path)
@@ -195,7 +195,7 @@ async def test_postgresql_comes_and_goes(how, tmp_path):
                     await says_missing(here, name, "database")
                 await asyncio.sleep(max(0.0, gone + AWAY_SECONDS - time.monotonic()))
                 assert shop.refused
-                server.start()
+                await asyncio.to_thread(server.start)
                 await sells(shop, 40)
             await everything_is_there(here, log, shop)
             assert pids(here) == before, "a process had to be started again"
@@ -226,7 +226,7 @@ async def test_kafka_comes_and_goes(postgres, kafka, tmp_path):
                     await can_still_be_read(here, name, path)
                 await asyncio.sleep(max(0.0, gone + 2 * AWAY_SECONDS - time.monotonic()))
                 assert shop.refused
-                broker.start()
+                await asyncio.to_thread(broker.start)
                 await sells(shop, 40)
             await everything_is_there(here, log, shop)
             assert pids(here) == before, "a process had to be started again"

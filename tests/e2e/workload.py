@@ -49,10 +49,7 @@ class Workload:
 
     def _person(self, number: int) -> Person:
         """Most have a member number and perhaps more; some are strangers with a cookie."""
-        if number % 16 == 15:
-            main = {"cookie": f"ck-{number}"}
-        else:
-            main = {"member_no": f"M{number}"}
+        main = {"cookie": f"ck-{number}"} if number % 16 == 15 else {"member_no": f"M{number}"}
         more = {}
         if number % 3 == 0:
             more["email"] = f"customer{number}@example.com"
@@ -60,9 +57,7 @@ class Workload:
             more["phone"] = f"+86138001{number:05d}"
         type_, value = next(iter(main.items()))
         currency = self.random.choice(("CNY", "CNY", "CNY", "USD", "JPY", "KWD"))
-        return Person(
-            {**main, **more}, f"{type_}:{value}", currency, self.random.choice(OFFSETS)
-        )
+        return Person({**main, **more}, f"{type_}:{value}", currency, self.random.choice(OFFSETS))
 
     def events(self, count: int) -> list[Event]:
         """`count` different events, about in the order of their times."""
@@ -98,7 +93,9 @@ class Workload:
         start = after or NOW - SPAN
         room = min(within, NOW - start)
         while True:
-            at = start + timedelta(seconds=self.random.randint(1, max(2, int(room.total_seconds()))))
+            at = start + timedelta(
+                seconds=self.random.randint(1, max(2, int(room.total_seconds())))
+            )
             if at not in self._times:
                 self._times.add(at)
                 return at
@@ -157,7 +154,9 @@ class Workload:
             at = self._time(at, soon)
             corrected = currency if chance() < 0.8 else self.random.choice(tuple(DECIMALS))
             made.append(
-                self._event(person, "purchase.completed", at, self._basket(order, corrected), source)
+                self._event(
+                    person, "purchase.completed", at, self._basket(order, corrected), source
+                )
             )
         while chance() < 0.15:
             data = {"order_id": order, "amount": self._money(currency, 2000)}
@@ -167,9 +166,7 @@ class Workload:
             made.append(self._event(person, "purchase.refunded", at, data, source))
         if chance() < 0.12:
             at = self._time(at, soon)
-            made.append(
-                self._event(person, "purchase.cancelled", at, {"order_id": order}, source)
-            )
+            made.append(self._event(person, "purchase.cancelled", at, {"order_id": order}, source))
         return made
 
     def _complaint(self, person: Person) -> list[Event]:

@@ -24,7 +24,9 @@ async def make(request):
         url = await _fresh(request.getfixturevalue("postgres"))
 
     def open_one(partitions=PARTITIONS):
-        log = open_log(url, namespace=namespace, partitions=partitions, replication=1, client="test")
+        log = open_log(
+            url, namespace=namespace, partitions=partitions, replication=1, client="test"
+        )
         opened.append(log)
         return log
 
@@ -49,7 +51,10 @@ async def log(make):
 
 def entries(partition, count, start=0, size=10):
     return [
-        (partition, Entry(key=f"k{n}", value=b"x" * size + str(n).encode(), origin="profile", sequence=n))
+        (
+            partition,
+            Entry(key=f"k{n}", value=b"x" * size + str(n).encode(), origin="profile", sequence=n),
+        )
         for n in range(start + 1, start + count + 1)
     ]
 
@@ -118,7 +123,8 @@ async def test_one_reader_may_go_back(log):
 async def test_concurrent_appends_leave_no_hole_and_mix_no_batch(make, log):
     other = make()
     batches = [
-        (log if n % 2 else other).append("customers", entries(0, 10, start=100 * n)) for n in range(12)
+        (log if n % 2 else other).append("customers", entries(0, 10, start=100 * n))
+        for n in range(12)
     ]
     await asyncio.gather(*batches)
     records = await read_all(log, 0)
@@ -152,7 +158,11 @@ async def test_batching_keeps_the_order_and_answers_each(log):
 async def test_reading_beyond_what_kafka_has_is_fatal_and_no_jump_to_the_end(kafka):
     namespace = f"c{uuid.uuid4().hex[:8]}"
     log = open_log(
-        f"kafka://{kafka.bootstrap}", namespace=namespace, partitions=1, replication=1, client="test"
+        f"kafka://{kafka.bootstrap}",
+        namespace=namespace,
+        partitions=1,
+        replication=1,
+        client="test",
     )
     await log.check()
     await log.append("customers", entries(0, 3))

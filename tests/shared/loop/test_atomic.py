@@ -28,7 +28,8 @@ STATEMENTS = frozenset(
 
 
 class Failing:
-    """A connection whose n-th statement fails: before it runs, after it, or with the connection cut."""
+    """A connection whose n-th statement fails, the commit being the last one: before it runs, after it, or with
+    the connection cut."""
 
     def __init__(self, conn: Any, fails: int, how: str) -> None:
         self._conn = conn
@@ -39,6 +40,12 @@ class Failing:
     def __getattr__(self, name: str) -> Any:
         real = getattr(self._conn, name)
         return self._counted(real) if name in STATEMENTS else real
+
+    async def ending(self) -> None:
+        """Just before the commit."""
+        await self._counted(self._nothing)()
+
+    async def _nothing(self) -> None: ...
 
     def _counted(self, real: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
         async def call(*args: Any, **kwargs: Any) -> Any:
@@ -71,6 +78,7 @@ async def fails_everywhere(
             async with Database.transaction(bench.database) as conn:
                 made.append(Failing(conn, n, how))
                 yield made[-1]
+                await made[-1].ending()
 
         monkeypatch.setattr(bench.database, "transaction", transaction)
         [outcome] = await asyncio.gather(work(), return_exceptions=True)
@@ -136,6 +144,6 @@ async def test_parking_is_all_or_nothing(bench: Bench, monkeypatch, how: str):
     async def work():
         owner.lease = await owner.folding.park(owner.lease, record, ArithmeticError())
 
-    assert await fails_everywhere(bench, monkeypatch, how, work) == 3
+    assert await fails_everywhere(bench, monkeypatch, how, work) == 4
     assert [row["reason"] for row in await bench.parked()] == ["not_applicable"]
     assert owner.lease.next_offset == (await bench.checkpoint())["next_offset"] == 4
