@@ -5,6 +5,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from shared.identity import remember
 from tests.api.sending import Sender, contact, problem_of, unique
 from tests.world import World
 
@@ -63,14 +64,20 @@ async def test_the_same_question_at_the_same_time(sender: Sender):
     assert sum(answer.json()["position"] is not None for answer in answers) == 1
 
 
-async def test_an_event_and_a_person_name_somebody_new_at_the_same_time(sender: Sender):
-    for _ in range(10):
-        member = {"member_no": unique("M")}
-        sent, made = await asyncio.gather(
-            sender.post([contact(member)], wait=20), mint(sender, member)
-        )
-        customer = sent.json()["items"][0]["customer_id"]
-        assert made.json()["customer_id"] == customer
+async def test_an_event_gives_the_identifier_to_somebody_in_the_same_moment(
+    here: World, sender: Sender
+):
+    """Asked while the resolver's transaction is open, the answer is whom the event made."""
+    member, customer = unique("M"), uuid4()
+    async with here.kernels["interaction"].database.transaction() as conn:
+        await remember(conn, [("member_no", member, customer)])
+        asked = asyncio.create_task(mint(sender, {"member_no": member, "user_id": unique("u")}))
+        await asyncio.sleep(0.3)
+        assert not asked.done()
+    answer = await asked
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["customer_id"] == str(customer)
+    assert answer.json()["position"], "the other identifier joined"
 
 
 async def test_nobody_in_particular_is_somebody_new_each_time(sender: Sender):

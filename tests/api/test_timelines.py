@@ -35,6 +35,7 @@ async def pages(sender: Sender, customer: str, limit: int, **params: Any) -> lis
         answer = await sender.get(f"/v1/timelines/{customer}", limit=limit, **params, **extra)
         assert answer.status_code == 200, answer.text
         found.append(answer.json()["items"])
+        assert len(found) < 100, "the same page again and again"
         cursor = answer.json()["next_cursor"]
         if cursor is None:
             return found
