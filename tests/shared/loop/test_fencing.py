@@ -1,9 +1,11 @@
 """The checkpoint row is the lease: who does not own it any more commits nothing."""
 
 import asyncio
+from uuid import UUID
 
 import pytest
 
+from shared.errors import Fenced
 from tests.shared.loop.bench import Bench
 from tests.shared.loop.folding import (
     POINTS,
@@ -15,7 +17,7 @@ from tests.shared.loop.folding import (
     surveys,
 )
 from tests.shared.loop.memory_log import MemoryLog
-from tests.shared.loop.tally import records
+from tests.shared.loop.tally import DAY0, QUIET_AFTER, answered, records, ticked
 
 
 @pytest.mark.parametrize("point", POINTS)
@@ -25,6 +27,25 @@ async def test_an_old_owner_woken_in_mid_batch_commits_nothing(bench: Bench, poi
 
 async def test_a_stale_position_commits_nothing(bench: Bench):
     await a_stale_position_commits_nothing(bench)
+
+
+async def test_an_old_owner_derives_and_parks_nothing(bench: Bench):
+    """What is done between batches is fenced like a batch."""
+    said = [(UUID(int=1), "s")]
+    batch = records([*answers(said), ticked(DAY0 + QUIET_AFTER), answered(UUID(int=2), "boom")])
+    old = await bench.owned("old", seconds=-1)
+    await old.apply(batch[:1])
+    await old.apply(batch[1:2])
+    new = await bench.owned("new")
+    before = await bench.snapshot()
+    assert old.folding.due
+    with pytest.raises(Fenced):
+        await old.settle()
+    with pytest.raises(Fenced):
+        await old.folding.park(old.lease, batch[2], ArithmeticError())
+    assert await bench.snapshot() == before
+    await new.settle()
+    assert await bench.said() == {str(UUID(int=1)): ["low", "quiet"]}
 
 
 async def test_a_frozen_one_who_was_not_replaced_goes_on(bench: Bench):
