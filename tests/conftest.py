@@ -5,11 +5,16 @@ import uuid
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from deploy.local.kafka import KafkaServer
 from deploy.local.postgres import PostgresServer
 from deploy.local.temporary import temporary_postgres
 from shared import logging
+
+# How fast a machine is must not decide whether a test passes.
+settings.register_profile("steady", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("steady")
 
 os.environ.setdefault("INBOUND_SECRET", "a secret of the tests")
 
