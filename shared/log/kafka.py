@@ -346,7 +346,7 @@ def _record(message: Any) -> Record:
         recorded_at=datetime.fromtimestamp(message.timestamp / 1000, UTC),
         key=(message.key or b"").decode(errors="replace"),
         value=message.value or b"",
-        origin=origin.decode() if origin else None,
+        origin=origin.decode(errors="replace") if origin else None,
         sequence=int(sequence) if sequence and sequence.isdigit() else None,
         signature=headers.get("signature"),
         content_type=content_type.decode(errors="replace") if content_type else None,

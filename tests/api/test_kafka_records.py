@@ -95,7 +95,6 @@ async def test_a_tombstone_is_quarantined(there: World, producer):
     assert (await quarantine(Sender(there)))[b""]["reason"] == "invalid_json"
 
 
-@pytest.mark.xfail(reason="the reader of Kafka decodes `origin` strictly, and stops", strict=True)
 async def test_an_origin_that_is_no_text_blocks_nothing(postgres, kafka, producer):
     url = f"kafka://{kafka.bootstrap}"
     async with world(postgres, services=["interaction"], log_url=url, partitions=1) as made:

@@ -3,20 +3,19 @@ is doubled, and the rows are those of an installation in which nothing ever happ
 
 import asyncio
 import dataclasses
-import signal
-import time
+import uuid
 from collections import Counter
 from datetime import datetime
 from decimal import Decimal
-from random import Random
-from urllib.parse import unquote, urlsplit
 
 import asyncpg
+import httpx
 import pytest
 
 from services.interaction.ticking import tick
 from tests.e2e import workload as stream
-from tests.e2e.installation import WORKERS, Installation, installation, read_all, reading
+from tests.e2e.installation import installation, listed, read_all, reading
+from tests.e2e.killer import Killer
 from tests.e2e.oracle import expected
 from tests.e2e.publisher import Publisher
 from tests.e2e.reading import Entry, published, publishers_ids, told, without_repeats
@@ -39,91 +38,6 @@ VICTIMS = (
     *("profile-api", "scoring-api"),
 )
 KILLED_LATER = ("profile-worker", "scoring-worker")
-
-
-class Killer:
-    """Kills in mid-batch: a worker while one of its transactions has written and not committed, an API while it
-    is being asked."""
-
-    def __init__(
-        self, here: Installation, publisher: Publisher, watch: asyncpg.Connection, random: Random
-    ) -> None:
-        self.killed: Counter[str] = Counter()
-        self.cut_short = 0
-        """Kills of which it is certain that they hit a transaction."""
-        self._here = here
-        self._publisher = publisher
-        self._watch = watch
-        self._random = random
-
-    async def next(self, victims: list[str]) -> None:
-        """Kill one of them that lives; it is started again at once."""
-        name = await self._living(victims)
-        victims.remove(name)
-        if name in WORKERS:
-            self.cut_short += await self._stopped_in_a_transaction(name)
-        else:
-            await self._asked()
-        self._here.kill(name)
-        self.killed[name] += 1
-        if name in WORKERS and self.killed[name] % 2:
-            await self._forget_acknowledgements(name)
-        self._here.start(name)
-
-    async def _forget_acknowledgements(self, name: str) -> None:
-        """As if it had been killed after the log's acknowledgement and before it was written down: the moment is
-        too short to be hit by chance. What was sent then is sent again."""
-        conn = await asyncpg.connect(self._here.urls[_service(name)])
-        try:
-            await conn.execute("UPDATE relay SET acked_sequence = greatest(0, acked_sequence - 20)")
-        finally:
-            await conn.close()
-
-    async def _living(self, victims: list[str]) -> str:
-        while True:
-            for name in dict.fromkeys(victims):
-                if await self._here.lives(name):
-                    return name
-            await asyncio.sleep(0.02)
-
-    async def _asked(self, seconds: float = 5.0) -> None:
-        """Wait until something was acknowledged and more is on its way; not long where nothing is."""
-        acknowledged = self._publisher.outcomes["acknowledged"]
-        until = time.monotonic() + seconds
-        while time.monotonic() < until:
-            await asyncio.sleep(self._random.uniform(0, 0.02))
-            more = self._publisher.outcomes["acknowledged"] > acknowledged
-            if more and self._publisher.in_flight:
-                return
-
-    async def _stopped_in_a_transaction(self, name: str, seconds: float = 5.0) -> bool:
-        """Freeze the worker when it has a transaction open that has written, and see that it stays open."""
-        process = self._here.processes[name]
-        until = time.monotonic() + seconds
-        while time.monotonic() < until:
-            if not await self._writing(name):
-                continue
-            process.send_signal(signal.SIGSTOP)
-            await asyncio.sleep(0.005)  # what it had sent already is done by then
-            if await self._writing(name, "idle in transaction"):
-                return True
-            process.send_signal(signal.SIGCONT)
-        return False
-
-    async def _writing(self, name: str, state: str = "%") -> bool:
-        database = unquote(urlsplit(self._here.urls[_service(name)]).path.removeprefix("/"))
-        found: bool = await self._watch.fetchval(
-            "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = $1 AND application_name = $2"
-            " AND state LIKE $3 AND backend_xid IS NOT NULL)",
-            database,
-            f"{_service(name)} worker",
-            state,
-        )
-        return found
-
-
-def _service(name: str) -> str:
-    return name.partition("-")[0]
 
 
 @dataclasses.dataclass
@@ -170,7 +84,7 @@ async def test_killed_over_and_over_the_rows_are_those_of_a_calm_run(postgres, l
 
 async def _killed_run(postgres, log_url, folder, work, batches):
     urls = await fresh_databases(postgres)
-    namespace = f"k{folder.stat().st_ino % 10**9}" if log_url else ""
+    namespace = f"k{uuid.uuid4().hex[:8]}" if log_url else ""
     settings = {
         "EVENT_LOG_URL": log_url or urls["log"],
         "NAMESPACE": namespace,
@@ -198,6 +112,7 @@ async def _killed_run(postgres, log_url, folder, work, batches):
             await _nothing_put_aside(here)
             records = await read_all(log)
             entries = without_repeats(records)
+            assert len(records) > len(entries), "nothing was sent twice"
             customers = await here.rows("profile", "/v1/customers")
             scores = await here.rows("scoring", "/v1/scores")
     finally:
@@ -222,8 +137,6 @@ async def _kill_while_sending(here, killer, publisher, batches, random):
 
 async def _read_all_the_time(here):
     """Readers get an answer, or are told to come again; or the process is gone."""
-    import httpx
-
     paths = {"profile-api": "/v1/customers/summary", "scoring-api": "/v1/scores/summary"}
     while True:
         for name, path in paths.items():
@@ -264,8 +177,6 @@ async def _calm_run(postgres, batches):
         await here.settled(60)
         async with reading(here.urls["log"], "", 5) as log:
             entries = without_repeats(await read_all(log))
-        from tests.e2e.installation import listed
-
         customers = await listed(here.client("profile"), "/v1/customers")
         scores = await listed(here.client("scoring"), "/v1/scores")
     return _outcome(customers, scores, entries)
