@@ -14,7 +14,7 @@ from shared.tables import ORIGINS
 WAIT_SECONDS = 2.0
 POLL_SECONDS = 0.01
 MOST_WAITERS = 2000
-MOST_PARTS = 1024
+MOST_PARTS = 64
 
 _PART = re.compile(r"([a-z]{1,20})\.(\d{1,5})\.(\d{1,18})", re.ASCII)
 
