@@ -17,10 +17,10 @@ from fastapi import Request
 from shared import codec, metrics
 from shared.database import Connection
 from shared.errors import NotFound, Problem, Unprocessable
-from shared.ids import new_id, partition_of
+from shared.ids import partition_of
 from shared.kernel import Kernel
-from shared.log import Entry
 from shared.outbox import OUTBOX
+from shared.own_events import own_event
 from shared.positions import Position, Progress, parse, render
 from shared.projection import Projection
 from shared.tables import ORIGINS
@@ -200,23 +200,12 @@ async def _append(
     now: datetime,
 ) -> str:
     partition = partition_of(str(customer_id), kernel.settings.partitions)
-    entries = [(partition, _entry(kernel, str(customer_id), one, now)) for one in decisions]
+    service, subject = kernel.service.name, str(customer_id)
+    entries = [
+        (partition, own_event(service, one.type, one.data, now, subject=subject))
+        for one in decisions
+    ]
     numbers = await OUTBOX.append(conn, entries, now)
     if not numbers:
         return ""
     return render([Position(kernel.service.name, partition, numbers[-1])])
-
-
-def _entry(kernel: Kernel, customer: str, decision: Decision, now: datetime) -> Entry:
-    event_id = new_id()
-    value = codec.encode(
-        id=event_id,
-        type=decision.type,
-        subject=customer,
-        time=now,
-        receivedtime=now,
-        source=f"tenure/{kernel.service.name}",
-        sourceid=event_id,
-        data=decision.data,
-    )
-    return Entry(key=customer, value=value)

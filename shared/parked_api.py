@@ -12,7 +12,7 @@ from shared.access import Caller, require
 from shared.database import Row
 from shared.errors import Conflict, NotFound
 from shared.http.answers import answer
-from shared.http.paging import Page, decode_cursor, encode_cursor, page_answer
+from shared.http.paging import Page, cut_page, decode_cursor, page_answer
 from shared.kernel import Kernel
 from shared.reading import read_manners
 from shared.replaying import replay
@@ -77,11 +77,8 @@ def quarantine_router(service: str) -> APIRouter:
                         f"SELECT count(*) FROM quarantine WHERE {where}", status, reason
                     )
                 )[0][0]
-        cursor = None
-        if len(rows) > page.limit:
-            rows = rows[: page.limit]
-            cursor = encode_cursor([rows[-1]["received_at"], rows[-1]["id"]])
-        return answer(page_answer([_entry(row) for row in rows], cursor, total))
+        shown, cursor = cut_page(rows, page.limit, lambda row: (row["received_at"], row["id"]))
+        return answer(page_answer([_entry(row) for row in shown], cursor, total))
 
     @router.get(path + "/{entry_id}", dependencies=reads)
     async def get_entry(request: Request, entry_id: UUID) -> Response:

@@ -77,15 +77,27 @@ class World:
         return await new_key(self.urls["access"], scopes, source_prefixes)
 
     async def settled(self, seconds: float = 20.0) -> None:
-        """Wait until every worker has caught up."""
+        """Wait until every worker has caught up, and knows what time it is where anybody tells it."""
         checks = [worker_readiness(self.kernels[name], self.workers[name]) for name in self.workers]
         until = asyncio.get_running_loop().time() + seconds
         quiet = 0
         while quiet < 2:
             answers = [await check() for check in checks]
-            quiet = quiet + 1 if all(answer.get("caught_up") for answer in answers) else 0
+            caught_up = all(answer.get("caught_up") for answer in answers)
+            quiet = quiet + 1 if caught_up and await self._timed() else 0
             assert asyncio.get_running_loop().time() < until, answers
             await asyncio.sleep(0.02)
+
+    async def _timed(self) -> bool:
+        if "interaction" not in self.workers:
+            return True
+        for kernel in self.kernels.values():
+            async with kernel.database.read() as conn:
+                if await conn.fetchval(
+                    "SELECT count(*) FROM checkpoint WHERE topic = 'customers' AND clock IS NULL"
+                ):
+                    return False
+        return True
 
 
 async def new_key(url: str, scopes: Sequence[str], source_prefixes: Sequence[str] = ()) -> str:

@@ -9,8 +9,8 @@ from shared.ids import new_id, partition_of
 from shared.kernel import Kernel
 from shared.language import IdentifiersAdded
 from shared.language.identifiers import TYPES, normalise
-from shared.loop.folding import announcement_entry
 from shared.outbox import OUTBOX
+from shared.own_events import own_event
 from shared.positions import Position, render
 
 ATTEMPTS = 5
@@ -60,14 +60,8 @@ async def _attempt(
         if len(made) < len(rows):
             raise _RacedError
         partition = partition_of(str(owner), kernel.settings.partitions)
-        entry = announcement_entry(
-            "interaction",
-            "identifiers.added",
-            IdentifiersAdded(identifiers=added),
-            now,
-            str(owner),
-            None,
-        )
+        added_event = IdentifiersAdded(identifiers=added)
+        entry = own_event("interaction", "identifiers.added", added_event, now, subject=str(owner))
         numbers = await OUTBOX.append(conn, [(partition, entry)], now)
     kernel.outbox_hint.give()
     return owner, render([Position("interaction", partition, numbers[0])])

@@ -27,6 +27,7 @@ from shared.language.identifiers import TYPES
 from shared.log import Entry, Record, check_sizes
 from shared.loop.lease import Lease, Leases
 from shared.outbox import OUTBOX
+from shared.own_events import everywhere
 from shared.quarantine import Parked, put_aside
 from shared.replaying import try_again
 
@@ -213,19 +214,8 @@ class Resolver:
             passed = await conn.fetchval("SELECT count(*) FROM closing WHERE history = $1", history)
             if passed == partitions:
                 now = self._kernel.clock()
-                for partition in range(partitions):
-                    event_id = new_id()
-                    value = codec.encode(
-                        id=event_id,
-                        type="history.closed",
-                        subject="",
-                        time=now,
-                        receivedtime=now,
-                        source=f"tenure/{SERVICE}",
-                        sourceid=event_id,
-                        data=HistoryClosed(history=history),
-                    )
-                    entries.append((partition, Entry(key="", value=value)))
+                closed = HistoryClosed(history=history)
+                entries += everywhere(SERVICE, "history.closed", closed, now, partitions)
                 await conn.execute(
                     "INSERT INTO closing VALUES ($1, -1) ON CONFLICT DO NOTHING", history
                 )

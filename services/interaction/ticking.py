@@ -7,12 +7,10 @@ event was still on its way.
 from datetime import datetime
 
 from services.interaction import arrivals
-from shared import codec
-from shared.ids import new_id
 from shared.kernel import Kernel
 from shared.language import ClockTicked
-from shared.log import Entry
 from shared.outbox import OUTBOX
+from shared.own_events import everywhere
 from shared.service import Task
 
 
@@ -45,20 +43,8 @@ async def _received(kernel: Kernel, partition: int, offset: int, now: datetime) 
 async def tick(kernel: Kernel) -> None:
     """Append the clock to every partition."""
     at = await resolved_until(kernel)
-    entries = []
-    for partition in range(kernel.settings.partitions):
-        event_id = new_id()
-        value = codec.encode(
-            id=event_id,
-            type="clock.ticked",
-            subject="",
-            time=at,
-            receivedtime=at,
-            source="tenure/interaction",
-            sourceid=event_id,
-            data=ClockTicked(at=at),
-        )
-        entries.append((partition, Entry(key="", value=value)))
+    partitions = kernel.settings.partitions
+    entries = everywhere(kernel.service.name, "clock.ticked", ClockTicked(at=at), at, partitions)
     async with kernel.database.transaction() as conn:
         await OUTBOX.append(conn, entries, at)
     kernel.outbox_hint.give()

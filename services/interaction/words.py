@@ -12,14 +12,6 @@ ERRORS: Words = {
         "en": "The id of an import has 1 to 100 of these characters: A-Z a-z 0-9 . _ : -.",
         "zh": "导入编号应为 1 到 100 个字符，可用：A-Z a-z 0-9 . _ : -。",
     },
-    "unknown_identifier_type": {
-        "en": "This type of identifier is not known.",
-        "zh": "未知的标识类型。",
-    },
-    "worthless_identifier": {
-        "en": "This value identifies nobody.",
-        "zh": "该值不能用来识别客户。",
-    },
 }
 """Codes of this service, besides those of `shared.words`."""
 

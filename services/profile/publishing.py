@@ -1,16 +1,12 @@
 """A new version of a policy: numbered, immutable, told to every partition in one transaction."""
 
-from typing import Any
-
 import orjson
 
 from services.profile.projector.rules import BUILT_IN, Rules, body
-from shared import codec
-from shared.ids import new_id
 from shared.kernel import Kernel
 from shared.language import PolicyPublished
-from shared.log import Entry
 from shared.outbox import OUTBOX
+from shared.own_events import everywhere
 from shared.positions import Position, render
 
 
@@ -38,24 +34,9 @@ async def publish(kernel: Kernel, name: str, rules: Rules, by: str) -> tuple[int
             told,
         )
         policy = PolicyPublished(name=name, version=version, body=values)
-        partitions = range(kernel.settings.partitions)
-        entries = [(partition, _entry(policy, now)) for partition in partitions]
+        partitions = kernel.settings.partitions
+        entries = everywhere(kernel.service.name, "policy.published", policy, now, partitions)
         numbers = await OUTBOX.append(conn, entries, now)
     kernel.outbox_hint.give()
-    pairs = zip(partitions, numbers, strict=True)
+    pairs = enumerate(numbers)
     return version, render([Position("profile", partition, number) for partition, number in pairs])
-
-
-def _entry(policy: PolicyPublished, now: Any) -> Entry:
-    event_id = new_id()
-    value = codec.encode(
-        id=event_id,
-        type="policy.published",
-        subject="",
-        time=now,
-        receivedtime=now,
-        source="tenure/profile",
-        sourceid=event_id,
-        data=policy,
-    )
-    return Entry(key="", value=value)

@@ -22,14 +22,6 @@ ERRORS: Words = {
         "en": "One of these identifiers belongs to another customer.",
         "zh": "其中有标识已属于另一位客户。",
     },
-    "unknown_identifier_type": {
-        "en": "This type of identifier is not known.",
-        "zh": "未知的标识类型。",
-    },
-    "worthless_identifier": {
-        "en": "This value identifies nobody.",
-        "zh": "该值不能用来识别客户。",
-    },
     "policy_version_not_found": {
         "en": "This policy has no such version.",
         "zh": "该策略没有此版本。",

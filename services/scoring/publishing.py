@@ -8,12 +8,9 @@ import orjson
 
 from services.scoring.fitting import ENOUGH
 from services.scoring.task import fit
-from shared import codec
-from shared.ids import new_id
 from shared.kernel import Kernel
-from shared.language import PolicyPublished
-from shared.log import Entry
 from shared.outbox import OUTBOX
+from shared.own_events import everywhere
 from shared.service import Task
 
 NAME = "fit"
@@ -64,10 +61,11 @@ async def publish(kernel: Kernel) -> None:
         return
     async with kernel.database.read() as conn:
         published = await fit(conn, now.clock)
+    partitions = kernel.settings.partitions
     entries = [
-        (partition, _entry(policy, now.clock))
-        for partition in range(kernel.settings.partitions)
+        entry
         for policy in published
+        for entry in everywhere("scoring", "policy.published", policy, now.clock, partitions)
     ]
     async with kernel.database.transaction() as conn:
         # Two workers may both believe to be the owner: the second finds that the first was here.
@@ -94,21 +92,6 @@ async def _caught_up(kernel: Kernel) -> bool:
             kernel.service.version,
         )
     return all(row["next_offset"] >= ends[row["partition"]] for row in rows)
-
-
-def _entry(policy: PolicyPublished, clock: datetime) -> Entry:
-    event_id = new_id()
-    value = codec.encode(
-        id=event_id,
-        type="policy.published",
-        subject="",
-        time=clock,
-        receivedtime=clock,
-        source="tenure/scoring",
-        sourceid=event_id,
-        data=policy,
-    )
-    return Entry(key="", value=value)
 
 
 FIT = Task(name=NAME, seconds=1.0, run=publish, pending=pending)

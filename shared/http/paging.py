@@ -1,7 +1,7 @@
 """Lists: `?limit=`, `?cursor=`, `?count=`, `?sort=`, `?from=`, `?to=`, the shape of the answer."""
 
 import base64
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, TypeVar
@@ -71,6 +71,17 @@ def _utc(moment: datetime) -> datetime:
     if moment.tzinfo is None:
         raise ValueError("a time without a zone")
     return moment.astimezone(UTC)
+
+
+def cut_page(
+    found: Sequence[T], limit: int, place: Callable[[T], Sequence[Any]]
+) -> tuple[Sequence[T], str | None]:
+    """The items of a page, and the cursor of the next one, from a query that asked for one more than the page
+    holds. `place` gives an item's sort values."""
+    if len(found) <= limit:
+        return found, None
+    shown = found[:limit]
+    return shown, encode_cursor(place(shown[-1]))
 
 
 def page_answer(

@@ -18,7 +18,6 @@ from shared.codec import Event
 from shared.database import Connection
 from shared.errors import Poison
 from shared.identity import remember
-from shared.ids import new_id
 from shared.language import (
     ClockTicked,
     CustomerNumbered,
@@ -31,8 +30,9 @@ from shared.loop.gaps import Gaps, Missing
 from shared.loop.lease import Lease, Leases
 from shared.loop.rows import ALWAYS, Held, Rows
 from shared.outbox import OUTBOX
+from shared.own_events import own_event
 from shared.policies import load_policies, store_policy
-from shared.projection import Announcement, Policy
+from shared.projection import Policy
 from shared.quarantine import Parked, park
 from shared.replaying import try_again
 from shared.service import Service
@@ -240,7 +240,7 @@ class Folding:
         causes: dict[UUID, Event],
     ) -> list[tuple[int, Entry]]:
         """Derive, announce what is not muted by an open backfill, and write."""
-        projection = rows.projection
+        name, projection = self._service.name, rows.projection
         views = {
             key: projection.derive(one.state, lease.clock, policies) for key, one in held.items()
         }
@@ -251,7 +251,7 @@ class Folding:
             for announcement in projection.announce(one.told, views[key]):
                 one.told = projection.tell(one.told, announcement)
                 said.append((announcement.type, announcement.data, announcement.time, key))
-                metrics.announcements.labels(self._service.name, announcement.type).inc()
+                metrics.announcements.labels(name, announcement.type).inc()
         if self._service.claims is not None:
             needing = [key for key, view in views.items() if getattr(view, "needs_number", False)]
             if needing:
@@ -264,14 +264,12 @@ class Folding:
                 ]
         await rows.write(conn, [(one, views[key]) for key, one in held.items()])
         return [
-            (lease.partition, self._entry(type_, data, time, key, causes.get(key)))
+            (
+                lease.partition,
+                own_event(name, type_, data, time, subject=str(key), cause=causes.get(key)),
+            )
             for type_, data, time, key in said
         ]
-
-    def _entry(
-        self, type_: str, data: msgspec.Struct, time: datetime, key: UUID, cause: Event | None
-    ) -> Entry:
-        return announcement_entry(self._service.name, type_, data, time, str(key), cause)
 
     async def settle(self, lease: Lease) -> Lease:
         """Derive one chunk of the rows whose time has come."""
@@ -332,26 +330,6 @@ def decode(record: Record) -> Event:
     )
 
 
-def announcement_entry(
-    service: str, type_: str, data: msgspec.Struct, time: datetime, key: str, cause: Event | None
-) -> Entry:
-    """An event of our own about one customer, ready for the outbox."""
-    event_id = new_id()
-    value = codec.encode(
-        id=event_id,
-        type=type_,
-        subject=key,
-        time=time,
-        receivedtime=cause.receivedtime if cause else time,
-        source=f"tenure/{service}",
-        sourceid=event_id,
-        data=data,
-        correlationid=(cause.correlationid or cause.id) if cause else None,
-        causationid=cause.id if cause else None,
-    )
-    return Entry(key=key, value=value)
-
-
 def _take_policy(policies: dict[str, Policy], data: PolicyPublished) -> None:
     known = policies.get(data.name)
     if known is None or data.version > known.version:
@@ -372,6 +350,3 @@ async def _remember_identities(conn: Connection, events: Iterable[Event]) -> Non
                 pass
     if found:
         await remember(conn, found)
-
-
-__all__ = ["Announcement", "Folding", "announcement_entry", "decode"]

@@ -5,7 +5,7 @@ an older epoch finds no row to advance and is rolled back. The commit of a batch
 liveness.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Self
 
@@ -151,8 +151,3 @@ class Leases:
         )
         if moved is None:
             raise Fenced
-
-
-def moved(lease: Lease, *, next_offset: int, last_event: str | None) -> Lease:
-    """The lease after a batch that ended below `next_offset`."""
-    return replace(lease, next_offset=next_offset, last_event=last_event)

@@ -85,14 +85,6 @@ ERRORS: Mapping[int, _Table] = {
             "en": "There is no such quarantine entry.",
             "zh": "没有找到该隔离记录。",
         },
-        "policy_not_found": {
-            "en": "There is no such policy, or no such version of it.",
-            "zh": "没有找到该策略或该版本。",
-        },
-        "history_not_found": {
-            "en": "No history was imported under this id.",
-            "zh": "没有找到该历史导入。",
-        },
         "tag_not_found": {
             "en": "The customer does not carry this tag.",
             "zh": "该客户没有这个标签。",
@@ -105,21 +97,9 @@ ERRORS: Mapping[int, _Table] = {
         },
     },
     409: {
-        "conflict": {
-            "en": "The present state does not allow this.",
-            "zh": "当前状态不允许此操作。",
-        },
-        "already_exists": {
-            "en": "It exists already.",
-            "zh": "该记录已存在。",
-        },
         "identifier_taken": {
             "en": "One of the identifiers belongs to another customer.",
             "zh": "其中一个标识已属于另一位客户。",
-        },
-        "command_in_progress": {
-            "en": "A request with this Idempotency-Key is still being worked on.",
-            "zh": "使用该 Idempotency-Key 的请求仍在处理中。",
         },
         "conflicting_duplicate": {
             "en": "An event with this source and id but other content was taken before.",
@@ -185,10 +165,6 @@ ERRORS: Mapping[int, _Table] = {
             "en": "The time lies before 1970 or more than 24 hours ahead.",
             "zh": "时间早于 1970 年，或超出当前时间 24 小时以上。",
         },
-        "unknown_sort": {
-            "en": "This list cannot be sorted by {value}; possible: {allowed}.",
-            "zh": "该列表不能按 {value} 排序，可用：{allowed}。",
-        },
     },
     429: {
         "too_many_requests": {
@@ -218,6 +194,14 @@ ERRORS: Mapping[int, _Table] = {
 """Codes of whole answers, by HTTP status. A service's own codes stand in its own words."""
 
 FIELDS: _Table = {
+    "unknown_identifier_type": {
+        "en": "This type of identifier is not known.",
+        "zh": "未知的标识类型。",
+    },
+    "worthless_identifier": {
+        "en": "This value identifies nobody.",
+        "zh": "该值不能用来识别客户。",
+    },
     "missing": {"en": "This is required.", "zh": "必填。"},
     "unknown_field": {"en": "This field is not known.", "zh": "未知字段。"},
     "invalid": {"en": "This value is not valid.", "zh": "取值无效。"},

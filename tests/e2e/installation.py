@@ -121,6 +121,7 @@ class Installation:
         while True:
             ends = {topic: await log.ends(topic) for topic in ("inbound", "customers")}
             answers = [await self.readiness(name) for name in WORKERS]
+            assert not any("stopped" in said for _, said in answers), answers
             quiet = all(status == 200 and said["caught_up"] for status, said in answers)
             if quiet and ends == before:
                 return

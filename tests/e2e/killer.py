@@ -12,6 +12,9 @@ import asyncpg
 from tests.e2e.installation import WORKERS, Installation
 from tests.e2e.publisher import Publisher
 
+BATCHES = {"interaction": "door|orders|identity|timeline", "profile": "profile", "scoring": "score"}
+"""What a statement names that is part of a batch, and not of a lease's renewal or a tick."""
+
 
 class Killer:
     """Kills in mid-batch: a worker while one of its transactions has written and not committed, an API while it
@@ -78,19 +81,21 @@ class Killer:
                 continue
             process.send_signal(signal.SIGSTOP)
             await asyncio.sleep(0.005)  # what it had sent already is done by then
-            if await self._writing(name, "idle in transaction"):
+            if await self._writing(name, waits_for="ClientRead"):
                 return True
             process.send_signal(signal.SIGCONT)
         return False
 
-    async def _writing(self, name: str, state: str = "%") -> bool:
-        database = unquote(urlsplit(self._here.urls[_service(name)]).path.removeprefix("/"))
+    async def _writing(self, name: str, waits_for: str = "") -> bool:
+        """Whether a transaction of the worker has written some of a batch (and waits for what is to follow)."""
+        service = _service(name)
         found: bool = await self._watch.fetchval(
             "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = $1 AND application_name = $2"
-            " AND state LIKE $3 AND backend_xid IS NOT NULL)",
-            database,
-            f"{_service(name)} worker",
-            state,
+            " AND backend_xid IS NOT NULL AND query ~ $3 AND $4 IN ('', wait_event))",
+            unquote(urlsplit(self._here.urls[service]).path.removeprefix("/")),
+            f"{service} worker",
+            BATCHES[service],
+            waits_for,
         )
         return found
 

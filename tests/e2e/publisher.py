@@ -26,11 +26,18 @@ class Publisher:
         self._allowed = 0
         self._sent = 0
         self._more = asyncio.Event()
+        self._moved = asyncio.Event()
 
     def allow(self, batches: int) -> None:
         """Send up to the batch of this number."""
         self._allowed = batches
         self._more.set()
+
+    async def reached(self, batches: int) -> None:
+        """Wait until the batches up to this number are on their way or done."""
+        while self._sent < batches:
+            self._moved.clear()
+            await self._moved.wait()
 
     async def send(self, batches: Sequence[list[Event]], senders: int = 4) -> None:
         """Return when every batch was acknowledged or given up."""
@@ -45,6 +52,7 @@ class Publisher:
                 self._more.clear()
                 await self._more.wait()
             self._sent += 1
+            self._moved.set()
             await self._deliver(batch)
 
     async def _deliver(self, batch: list[Event]) -> None:

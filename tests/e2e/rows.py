@@ -16,6 +16,7 @@ def by_name(customers: list[Row]) -> dict[str, Row]:
     for customer in customers:
         values = {one["type"]: one["value"] for one in customer["identifiers"]}
         main = "member_no" if "member_no" in values else "cookie"
+        assert main in values, f"an event that named {customer['id']} is missing"
         found[f"{main}:{values[main]}"] = customer
     assert len(found) == len(customers), "two customers have one identifier"
     return found

@@ -31,10 +31,10 @@ REPEATED = 0.15
 MOST_IN_A_BATCH = 30
 PARTITIONS = 8
 VICTIMS = (
-    *("interaction-worker",) * 4,
+    *("interaction-worker",) * 3,
     *("interaction-api",) * 3,
     *("profile-worker",) * 3,
-    *("scoring-worker",) * 3,
+    *("scoring-worker",) * 2,
     *("profile-api", "scoring-api"),
 )
 KILLED_LATER = ("profile-worker", "scoring-worker")
@@ -129,6 +129,7 @@ async def _kill_while_sending(here, killer, publisher, batches, random):
         group.create_task(publisher.send(batches))
         reading_on = group.create_task(_read_all_the_time(here))
         for n in range(1, len(VICTIMS) + 1):
+            await publisher.reached(int(share * (n - 1)))
             publisher.allow(int(share * n))
             await killer.next(victims)
         publisher.allow(len(batches))

@@ -14,7 +14,7 @@ from shared.database import Row
 from shared.errors import NotFound
 from shared.http.answers import answer
 from shared.http.language import Lang
-from shared.http.paging import Between, Page, decode_cursor, encode_cursor, page_answer, parse_sort
+from shared.http.paging import Between, Page, cut_page, decode_cursor, page_answer, parse_sort
 from shared.identity import find_customer
 from shared.kernel import Kernel
 from shared.reading import read_manners
@@ -76,11 +76,8 @@ async def get_timeline(
         )
         if not rows and not await is_known(conn, customer_id):
             raise NotFound("customer_not_found")
-    cursor = None
-    if len(rows) > page.limit:
-        rows = rows[: page.limit]
-        cursor = encode_cursor([rows[-1]["time"], rows[-1]["event_id"]])
-    return answer(page_answer([_entry(row, language) for row in rows], cursor, total))
+    shown, cursor = cut_page(rows, page.limit, lambda row: (row["time"], row["event_id"]))
+    return answer(page_answer([_entry(row, language) for row in shown], cursor, total))
 
 
 def _entry(row: Row, language: Language) -> dict[str, Any]:

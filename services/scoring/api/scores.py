@@ -21,8 +21,8 @@ from shared.http.language import Lang
 from shared.http.paging import (
     Page,
     PageRequest,
+    cut_page,
     decode_cursor,
-    encode_cursor,
     page_answer,
     parse_sort,
 )
@@ -124,11 +124,9 @@ async def list_scores(
             limit=page.limit + 1,
         )
         total = await queries.count_scores(conn, filters) if page.count else None
-    shown_items = found[: page.limit]
-    next_cursor = None
-    if len(found) > page.limit:
-        last = shown_items[-1]
-        next_cursor = encode_cursor([sort, last.sorted_by, last.customer_id])
+    shown_items, next_cursor = cut_page(
+        found, page.limit, lambda last: (sort, last.sorted_by, last.customer_id)
+    )
     items = [score_answer(scored, language) for scored in shown_items]
     return answer(page_answer(items, next_cursor, total))
 
