@@ -14,7 +14,8 @@ from shared.tables import ORIGINS
 WAIT_SECONDS = 2.0
 POLL_SECONDS = 0.01
 MOST_WAITERS = 2000
-MOST_PARTS = 64
+MOST_PARTS = 1024
+"""A policy is told to every partition; an installation has no more of them."""
 
 _PART = re.compile(r"([a-z]{1,20})\.(\d{1,5})\.(\d{1,18})", re.ASCII)
 

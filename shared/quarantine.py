@@ -16,7 +16,6 @@ from shared.database import Connection
 from shared.errors import Poison, TenureError, UnknownType
 from shared.ids import new_id
 from shared.log import Record, Topic
-from shared.settings import KernelSettings
 
 UNKNOWN_TYPE = "unknown_type"
 
@@ -47,8 +46,8 @@ class Parked:
 Kind = Literal["quarantined", "parked"]
 
 
-async def park(conn: Connection, service: str, topic: Topic, entries: Sequence[Parked]) -> None:
-    """Keep what is not applicable on `customers`; `Stopped` when an hour saw too many of one partition.
+async def park(conn: Connection, service: str, entries: Sequence[Parked], most: int) -> None:
+    """Keep what is not applicable on `customers`; `Stopped` when an hour saw more than `most` of one partition.
 
     Types that this code does not know do not count: the first version that knows them applies them.
     """
@@ -60,9 +59,9 @@ async def park(conn: Connection, service: str, topic: Topic, entries: Sequence[P
             bugs[0].record.partition,
             UNKNOWN_TYPE,
         )
-        if recent + len(bugs) > KernelSettings().parked_per_hour:
+        if recent + len(bugs) > most:
             raise Stopped(f"partition {bugs[0].record.partition}: {bugs[0].reason}")
-    await put_aside(conn, service, "parked", topic, entries)
+    await put_aside(conn, service, "parked", "customers", entries)
 
 
 async def put_aside(

@@ -60,9 +60,19 @@ def build_app(
     )
 
 
+def _complete(settings: KernelSettings) -> KernelSettings:
+    """An empty secret is one that everybody knows."""
+    if not settings.inbound_secret:
+        raise SystemExit(
+            "INBOUND_SECRET is not set: give every process of an installation the same random value"
+        )
+    return settings
+
+
 def run_api(app: FastAPI, service: Service, own: ServiceSettings) -> None:
     """Serve until SIGTERM."""
-    logging.configure(service=service.name, process="api", level=KernelSettings().log_level)
+    settings = _complete(KernelSettings())
+    logging.configure(service=service.name, process="api", level=settings.log_level)
     run(serve(app, own.host, own.port))
 
 
@@ -73,7 +83,7 @@ def run_worker(
     inbound: Callable[[Kernel], MakeHandler] | None = None,
 ) -> None:
     """Work until SIGTERM; an error that no waiting mends ends the process with a sentence."""
-    settings = KernelSettings()
+    settings = _complete(KernelSettings())
     logging.configure(service=service.name, process="worker", level=settings.log_level)
     run(_work(service, own, settings, inbound))
 

@@ -102,6 +102,7 @@ def kernel_tables(metadata: MetaData) -> None:
         Column("digest", LargeBinary, nullable=False),
         Column("customer_id", UUID, nullable=False),
         PrimaryKeyConstraint("type", "digest"),
+        Index("identity_customer", "customer_id"),
     )
     Table(
         "history",

@@ -3,9 +3,12 @@
 An order is a publisher's (source, order id). The version with the latest `time` holds (of equal ones the later to
 arrive); refunds reduce it; once cancelled it counts for nothing. Every event about an order carries what it
 counted for before and after, so that consumers only add and subtract.
+
+An event is told to the customer whom it names. The order belongs to the customer of the version that holds; where
+that is, or was, somebody else, they are told beside it what changes for them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import blake2b
@@ -23,6 +26,7 @@ from shared.language import (
 from shared.language.money import minor
 
 SETTLED_TYPES = frozenset({"purchase.completed", "purchase.cancelled", "purchase.refunded"})
+CORRECTED = "purchase.corrected"
 
 
 class RefundLine(msgspec.Struct, frozen=True, gc=False):
@@ -33,6 +37,7 @@ class RefundLine(msgspec.Struct, frozen=True, gc=False):
     utcoffset: int
     currency: str
     amount: int
+    customer: str
 
 
 class Order(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
@@ -72,7 +77,7 @@ class Told:
     customer: str
     data: bytes
     derived: bool = False
-    """True for the second event, to the customer who loses the order to another one."""
+    """True for what is told beside the event, to a customer whom it does not name."""
 
 
 _order_id = msgspec.json.Decoder(_OrderId).decode
@@ -90,9 +95,9 @@ def settle(order: Order, fact: Fact) -> tuple[Order, Sequence[Told]]:
     """Fold one fact into its order; answer what is to be told."""
     if fact.type == "purchase.completed":
         return _complete(order, fact)
-    if fact.type == "purchase.refunded":
-        return _tell(_refund(order, fact), fact, fact.type)
-    return _tell(msgspec.structs.replace(order, cancelled=True), fact, fact.type)
+    refunded = fact.type == "purchase.refunded"
+    order = _refund(order, fact) if refunded else msgspec.structs.replace(order, cancelled=True)
+    return _tell(order, fact, fact.type, _holder(order) or fact.customer)
 
 
 def _complete(order: Order, fact: Fact) -> tuple[Order, Sequence[Told]]:
@@ -102,12 +107,10 @@ def _complete(order: Order, fact: Fact) -> tuple[Order, Sequence[Told]]:
         after = Order(current=version, told=version, customer=fact.customer)
         return after, (Told(fact.type, fact.customer, fact.data),)
     known = order.current
-    if known is None:
-        return _tell(msgspec.structs.replace(order, current=version), fact, fact.type)
-    if fact.time >= known.time:
-        order = msgspec.structs.replace(order, current=version)
-        return _tell(order, fact, "purchase.corrected")
-    return _tell(order, fact, "purchase.corrected", customer=order.customer)
+    if known is not None and fact.time < known.time:
+        return _tell(order, fact, CORRECTED, order.customer)
+    type_ = fact.type if known is None else CORRECTED
+    return _tell(msgspec.structs.replace(order, current=version), fact, type_, fact.customer)
 
 
 def _refund(order: Order, fact: Fact) -> Order:
@@ -120,6 +123,7 @@ def _refund(order: Order, fact: Fact) -> Order:
         utcoffset=fact.utcoffset,
         currency=data.amount.currency,
         amount=minor(data.amount),
+        customer=fact.customer,
     )
     known = order.refunds.get(name)
     if known is not None and known.time > fact.time:
@@ -127,33 +131,37 @@ def _refund(order: Order, fact: Fact) -> Order:
     return msgspec.structs.replace(order, refunds=order.refunds | {name: line})
 
 
-def _tell(
-    order: Order, fact: Fact, type_: str, *, customer: str | None = None
-) -> tuple[Order, Sequence[Told]]:
-    """Say what the order counts for now. A cancellation or refund goes to the customer who has the order."""
-    if customer is None:
-        corrects = fact.type == "purchase.completed"
-        customer = fact.customer if corrects or not order.customer else order.customer
+def _holder(order: Order) -> str:
+    """Whose order it is: the buyer's; of one whose purchase is not known, whoever was refunded first."""
+    if order.current is None and order.refunds:
+        return _in_time(order.refunds)[0].customer
+    return order.customer
+
+
+def _in_time(refunds: Mapping[str, RefundLine]) -> list[RefundLine]:
+    return sorted(refunds.values(), key=lambda line: (line.time, line.event_id))
+
+
+def _tell(order: Order, fact: Fact, type_: str, holder: str) -> tuple[Order, Sequence[Told]]:
+    """Say what the order counts for now, and for whom."""
     before, after = order.told, _counts(order)
-    told = [Told(type_, customer, _with(fact.data, Settled(before, after)))]
-    if order.customer and order.customer != customer:
-        told = [
-            Told(
-                "purchase.corrected",
-                order.customer,
-                _with(fact.data, Settled(before, None)),
-                derived=True,
-            ),
-            Told(type_, customer, _with(fact.data, Settled(None, after))),
-        ]
-    return msgspec.structs.replace(order, told=after, customer=customer), told
+    changes = {holder: Settled(before, after)}
+    if order.customer not in {"", holder}:
+        changes = {order.customer: Settled(before, None), holder: Settled(None, after)}
+    told = [Told(type_, fact.customer, _with(fact.data, changes.pop(fact.customer, Settled())))]
+    beside = CORRECTED if fact.type == "purchase.completed" else fact.type
+    for customer, change in changes.items():
+        if change.before != change.after:
+            settled = msgspec.structs.replace(change, elsewhere=True)
+            told.append(Told(beside, customer, _with(fact.data, settled), derived=True))
+    return msgspec.structs.replace(order, told=after, customer=holder), told
 
 
 def _counts(order: Order) -> Contribution | None:
     """What an order comes to: its version less its refunds, nothing once it is cancelled."""
     if order.cancelled:
         return None
-    refunds = sorted(order.refunds.values(), key=lambda line: (line.time, line.event_id))
+    refunds = _in_time(order.refunds)
     if order.current is None:
         if not refunds:
             return None

@@ -51,6 +51,8 @@ class Settled(Struct, frozen=True, gc=False, omit_defaults=True):
 
     before: Contribution | None = None
     after: Contribution | None = None
+    elsewhere: bool = False
+    """The event names another customer and happened to them; this one's order is only changed by it."""
 
 
 NOTHING = Settled()

@@ -5,15 +5,16 @@ canonical stream: valid, resolved, keyed by customer, kept for ever. Two adapter
 Kafka for real work, PostgreSQL for one machine.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
 
 Topic = Literal["inbound", "customers"]
 
-MAX_RECORD_BYTES = 256 * 1024
-"""What may be appended at the most; far below any broker's limit, so that a relay never meets a refusal."""
+MAX_RECORD_BYTES = 512 * 1024
+"""What may be appended at the most. Below any broker's limit, so that a relay never meets a refusal; above the
+largest event that the door takes with what its order counted for before and after, each no larger than it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,9 @@ class Log(Protocol):
     async def ends(self, topic: Topic) -> dict[int, int]:
         """The offset that the next record of each partition will have."""
 
+    async def note(self, group: str, topic: Topic, offsets: Mapping[int, int]) -> None:
+        """Tell the log's own tools how far a service has come in each partition. Nothing here reads it back."""
+
     async def check(self) -> None:
         """Refuse a log that is not as it must be: `Misconfigured`."""
 
@@ -76,7 +80,7 @@ def check_sizes(entries: Iterable[tuple[int, Entry]]) -> None:
             raise ValueError(f"an event of {len(entry.value)} bytes cannot be sent")
 
 
-def topic_name(namespace: str, topic: Topic) -> str:
+def topic_name(namespace: str, topic: str) -> str:
     """`customers`, or `acme.customers` where a namespace is set."""
     return f"{namespace}.{topic}" if namespace else topic
 

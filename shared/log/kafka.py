@@ -9,7 +9,7 @@ appends starts again from what was acknowledged, and readers drop what they have
 import asyncio
 import contextlib
 from collections import defaultdict
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, get_args
 
@@ -61,6 +61,7 @@ class KafkaLog:
         self, servers: str, *, namespace: str, partitions: int, replication: int, client: str
     ) -> None:
         self._servers = servers
+        self._namespace = namespace
         self._names: dict[Topic, str] = {
             topic: topic_name(namespace, topic) for topic in get_args(Topic)
         }
@@ -140,6 +141,29 @@ class KafkaLog:
         if self._ends is None:
             self._ends = _Reader(self._servers, self._names[topic], 0, self._client)
         return await self._ends.ends(self._names[topic], self._partitions)
+
+    async def note(self, group: str, topic: Topic, offsets: Mapping[int, int]) -> None:
+        """Commit them for a consumer group without members, for what shows its lag."""
+        name = topic_name(self._namespace, group)
+        places = {TopicPartition(self._names[topic], n): at for n, at in offsets.items()}
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=self._servers,
+            client_id=self._client,
+            group_id=name,
+            enable_auto_commit=False,
+            auto_offset_reset="none",
+        )
+        await _start(consumer)
+        try:
+            consumer.assign(list(places))
+            async with asyncio.timeout(START_SECONDS):
+                await consumer.commit(places)
+        except (KafkaError, TimeoutError, OSError) as error:
+            raise Pause("log") from error
+        finally:
+            with contextlib.suppress(Exception):
+                async with asyncio.timeout(2):
+                    await consumer.stop()
 
     async def check(self) -> None:
         """Create what is missing; refuse what is wrong. A topic that a client's question had created would

@@ -6,7 +6,7 @@ NOTIFY is only a hint: it carries nothing, runs in a transaction of its own, at 
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import get_args
 
@@ -136,6 +136,9 @@ class PostgresLog:
                     head,
                     most,
                 )
+
+    async def note(self, group: str, topic: Topic, offsets: Mapping[int, int]) -> None:
+        """No tool asks this log."""
 
     async def check(self) -> None:
         """The number of partitions is fixed when the log is made, and never changes."""

@@ -54,8 +54,17 @@ class Batch:
 class Folding:
     """Folds one partition for one service; made anew with every lease."""
 
-    def __init__(self, service: Service, leases: Leases, rows: Sequence[Rows], log: Log) -> None:
+    def __init__(
+        self,
+        service: Service,
+        leases: Leases,
+        rows: Sequence[Rows],
+        log: Log,
+        *,
+        parked_per_hour: int,
+    ) -> None:
         self._service = service
+        self._most_parked = parked_per_hour
         self._leases = leases
         self._database = leases.database
         self._rows = rows
@@ -103,6 +112,7 @@ class Folding:
         """Decide from numbers alone what is folded: the next is, a repeat is skipped, a hole is a `Gap`."""
         seen = list(lease.seen)
         last, clock = lease.last_event, lease.clock
+        offset = records[-1].offset + 1
         batch = Batch(after=lease)
         for record in records:
             if record.origin not in ORIGINS or record.sequence is None:
@@ -114,7 +124,12 @@ class Folding:
                 continue
             if record.sequence > seen[index] + 1:
                 if not self._gaps.coming(record.origin, seen[index] + 1):
-                    raise Missing(record, record.origin, seen[index])
+                    if record is records[0]:
+                        raise Missing(record, record.origin, seen[index])
+                    offset = (
+                        record.offset
+                    )  # what stands before the hole is folded; the next batch meets it
+                    break
                 batch.repeated += 1  # it will be: everything behind the missing one comes again
                 continue
             seen[index] = record.sequence
@@ -123,7 +138,6 @@ class Folding:
                 last = event.id
                 if isinstance(event.data, ClockTicked):
                     clock = max(clock, event.data.at) if clock else event.data.at
-        offset = records[-1].offset + 1
         batch.after = replace(
             lease, next_offset=offset, last_event=last, seen=tuple(seen), clock=clock
         )
@@ -142,7 +156,8 @@ class Folding:
         """Put aside the one event that cannot be applied, and go past it."""
         batch = self.sort(lease, [record])
         async with self._database.transaction() as conn:
-            await park(conn, self._service.name, "customers", [Parked.of(record, error, "fold")])
+            parked = [Parked.of(record, error, "fold")]
+            await park(conn, self._service.name, parked, self._most_parked)
             await self._leases.advance(conn, lease, batch.after)
         return batch.after
 
@@ -164,7 +179,7 @@ class Folding:
         for event, _ in batch.events:
             await self._system(conn, partition, event)
         if batch.parked:
-            await park(conn, self._service.name, "customers", batch.parked)
+            await park(conn, self._service.name, batch.parked, self._most_parked)
         return appended
 
     async def _system(self, conn: Connection, partition: int, event: Event) -> None:

@@ -167,7 +167,8 @@ class Runner:
         if len(records) > 1:
             middle = len(records) // 2
             await self._apply(records[:middle])
-            await self._apply(records[middle:])
+            if self.lease.next_offset > records[middle - 1].offset:  # else a hole was in the way
+                await self._apply(records[middle:])
             return
         if is_statement_timeout(error):
             raise Pause("statement_timeout") from error

@@ -28,6 +28,7 @@ IN_FLIGHT = 2
 
 TRIM_SECONDS = 600.0
 REPLAY_SECONDS = 1.0
+NOTE_SECONDS = 10.0
 _logger = structlog.get_logger(__name__)
 
 MakeHandler = Callable[[Leases, Lease], Handler]
@@ -48,7 +49,11 @@ class Worker:
         self._rows = [Rows(projection) for projection in kernel.service.projections]
         self._makers: dict[Topic, MakeHandler] = {
             "customers": lambda leases, _lease: Folding(
-                kernel.service, leases, self._rows, kernel.log
+                kernel.service,
+                leases,
+                self._rows,
+                kernel.log,
+                parked_per_hour=kernel.settings.parked_per_hour,
             )
         }
         if inbound is not None:
@@ -97,6 +102,7 @@ class Worker:
                 group.create_task(self._manage())
                 group.create_task(relaying.run())
                 group.create_task(self._watch_replays())
+                group.create_task(self._note())
                 for task in tasks:
                     group.create_task(self._repeat(task))
         finally:
@@ -212,6 +218,18 @@ class Worker:
             except Exception as error:  # noqa: BLE001 - asked again in a second
                 _logger.warning("replays_not_looked_up", cause=type(error).__name__)
             await asyncio.sleep(REPLAY_SECONDS)
+
+    async def _note(self) -> None:
+        """Let the log's own tools see how far this service has come."""
+        while True:
+            await asyncio.sleep(NOTE_SECONDS)
+            for topic in self.leases:
+                places = {p: self.runners[topic, p].lease.next_offset for p in self.owned(topic)}
+                try:
+                    if places:
+                        await self.kernel.log.note(self.kernel.service.name, topic, places)
+                except Exception as error:  # noqa: BLE001 - nothing depends on it
+                    _logger.debug("progress_not_noted", cause=type(error).__name__)
 
     async def _repeat(self, task: Task) -> None:
         """One worker of the service does it: the one that owns partition 0."""

@@ -246,7 +246,7 @@ READS = [
         for position in (
             "", "x", "interaction.0", "interaction.0.x", "interaction.-1.1", "interaction.8.1",
             "interaction.99999.1", "nobody.0.1", "interaction.0.1,", "interaction.0.1;interaction.1.1",
-            "interaction.0." + "9" * 30, ",".join(["interaction.0.1"] * 100), "profile.0.1 OR 1=1",
+            "interaction.0." + "9" * 30, ",".join(["interaction.0.1"] * 1025), "profile.0.1 OR 1=1",
         )
     ),
     get("NUL in the path", 404, "not_found", "/v1/timelines/member_no:%00"),

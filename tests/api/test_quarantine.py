@@ -9,6 +9,7 @@ import orjson
 import pytest
 
 from services.interaction import resolver
+from shared import log
 from shared.log import Entry
 from tests.api.sending import Sender, contact, problem_of, purchase, unique
 from tests.api.test_inbound import cloudevent, numbered, produce, quarantine
@@ -172,17 +173,34 @@ async def test_a_forged_arrival_is_judged_like_any_other_when_it_is_tried_again(
     assert (await act(sender, entry, "replay")).json()["status"] == "open"
 
 
-async def test_what_is_too_large_to_be_sent_on_fails_alone(here: World, sender: Sender):
-    """An order's settlement may outgrow what a record can hold; its partition goes on, also when it is tried again."""
+def basket(order: str, letter: str) -> dict[str, Any]:
+    """Nearly as large as one event may be, by categories that all are different."""
+    lines = [{"category": f"{letter}{n:04d}".ljust(58, letter)} for n in range(1500)]
+    total = {"amount": "1.00", "currency": "CNY"}
+    return {"order_id": order, "total": total, "items": lines}
 
-    def basket(letter: str) -> dict[str, Any]:
-        lines = [{"category": f"{letter}{n:04d}".ljust(58, letter)} for n in range(1500)]
-        total = {"amount": "1.00", "currency": "CNY"}
-        return {"order_id": order, "total": total, "items": lines}
 
+async def test_a_correction_of_the_largest_order_can_be_sent_on(here: World, sender: Sender):
+    """With what the order counted for before and counts for now beside it."""
     order, member = unique("O"), {"member_no": unique("M")}
-    first = purchase(customer=member, data=basket("a"))
-    again = purchase(customer=member, data=basket("b"), time="2026-11-21T12:00:00Z")
+    first = purchase(customer=member, data=basket(order, "a"))
+    again = purchase(customer=member, data=basket(order, "b"), time="2026-11-21T12:00:00Z")
+    [customer] = await sender.accepted(first)
+    assert await sender.accepted(again) == [customer]
+    await here.settled()
+    [entry] = await sender.timeline(customer, type="purchase.corrected")
+    settled = entry["data"]["settled"]
+    assert [len(settled[side]["categories"]) for side in ("before", "after")] == [1500, 1500]
+
+
+async def test_what_is_too_large_to_be_sent_on_fails_alone(
+    here: World, sender: Sender, monkeypatch: pytest.MonkeyPatch
+):
+    """Its partition goes on, also when it is tried again."""
+    monkeypatch.setattr(log, "MAX_RECORD_BYTES", 256 * 1024)
+    order, member = unique("O"), {"member_no": unique("M")}
+    first = purchase(customer=member, data=basket(order, "a"))
+    again = purchase(customer=member, data=basket(order, "b"), time="2026-11-21T12:00:00Z")
     [customer] = await sender.accepted(first)
     assert (await sender.post(again)).json()["accepted"] == 1
     await here.settled()

@@ -8,6 +8,7 @@ import pytest
 
 from services.profile.projection import PROFILE
 from services.profile.projector import Profile, evolve
+from services.profile.projector.times import micros
 from shared.language import (
     EVENT_TYPES,
     ChurnBandChanged,
@@ -261,3 +262,14 @@ def test_events_newer_than_the_clock_are_no_negative_ages() -> None:
     assert view.lifecycle.state == "mature"
     assert view.due_at is not None
     assert view.due_at > day(21) + timedelta(days=20)
+
+
+def test_what_happened_to_somebody_else_moves_the_order_and_is_no_contact():
+    """Another customer bought it, with a coupon: this one loses the order and was not there."""
+    story = Story()(0, bought(1250))
+    taken = Settled(counted(1, 1250), None, elsewhere=True)
+    story(9, bought(1250, corrected=True, coupons=("WELCOME",), settled=taken))
+    state, view = story.state(), story.view(10)
+    assert (view.orders, view.last_purchase_at) == (0, None)
+    assert (view.first_contact_at, state.latest_fact) == (day(0), micros(day(0)))
+    assert state.contacts.coupon is None

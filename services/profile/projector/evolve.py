@@ -50,7 +50,6 @@ def evolve(state: Profile, event: Event) -> Profile:  # noqa: C901, PLR0912  (on
     stamp = micros(event.time), event.id
     match data:
         case PurchaseCompleted() | PurchaseCorrected() | PurchaseCancelled() | PurchaseRefunded():
-            recorded.met(state, stamp)
             walked.purchase(state, event, stamp)
         case InteractionRecorded():
             recorded.met(state, stamp, touched=True)

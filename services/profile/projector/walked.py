@@ -18,6 +18,7 @@ from services.profile.projector.bounded import (
 from services.profile.projector.items import Item, bought, case_key, day_key, is_open, survey_key
 from services.profile.projector.lifecycle import Answer, Day, Turn, apply
 from services.profile.projector.purchases import apply as apply_purchase
+from services.profile.projector.recorded import met
 from services.profile.projector.state import KINDS, Profile, count
 from services.profile.projector.times import local_day, micros
 from shared.codec import Event
@@ -62,13 +63,15 @@ def item_keys(event: Event) -> tuple[str, ...]:
 def purchase(state: Profile, event: Event, stamp: Stamp) -> None:
     """Take away what the order counted for before, add what it counts for now."""
     settled = effect(event)
+    if not settled.elsewhere:
+        met(state, stamp)
+        if isinstance(event.data, PurchaseCompleted) and event.data.coupons:
+            state.contacts.coupon = first_of(state.contacts.coupon, stamp)
     for part, sign in ((settled.before, -1), (settled.after, 1)):
         if part is not None:
             apply_purchase(state.purchases, part, sign)
             state.latest_fact = max(state.latest_fact, micros(part.time))
     _days(state, settled.before, settled.after)
-    if isinstance(event.data, PurchaseCompleted) and event.data.coupons:
-        state.contacts.coupon = first_of(state.contacts.coupon, stamp)
 
 
 def _day(part: Contribution) -> int:

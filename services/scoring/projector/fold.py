@@ -70,7 +70,8 @@ def evolve(state: State, event: Event) -> State:
     """Fold one event; `state` is changed in place."""
     match event.data:
         case PurchaseCompleted() | PurchaseCorrected() | PurchaseCancelled() | PurchaseRefunded():
-            return trade(_hear(state, event), effect(event))
+            settled = effect(event)
+            return trade(state if settled.elsewhere else _hear(state, event), settled)
         case (
             ComplaintOpened() | ComplaintAnswered() | ComplaintEscalated() | ComplaintReopened()
         ) as step:

@@ -253,3 +253,9 @@ def test_the_row_stays_small():
     assert not state.stale
     assert len(msgspec.msgpack.encode(msgspec.structs.replace(state, items={}))) < 500
     assert largest < 3_000
+
+
+def test_what_happened_to_somebody_else_is_not_heard_of():
+    taken = PurchaseCancelled("A-1", settled=Settled(FIRST, None, elsewhere=True))
+    state = fold([KNOWN[0], make_event(taken, number=3, time=START + timedelta(days=90))])
+    assert (state.orders, state.heard) == (0, microseconds(START))

@@ -4,6 +4,7 @@ import asyncio
 import uuid
 
 import pytest
+from aiokafka.admin import AIOKafkaAdminClient
 
 from shared import migrations
 from shared.errors import Gap, Pause
@@ -177,3 +178,27 @@ async def test_a_log_that_is_away_is_a_pause(url):
     with pytest.raises(Pause):
         await log.check()
     await log.close()
+
+
+@pytest.mark.kafka
+async def test_tools_of_kafka_see_how_far_a_service_has_come(kafka):
+    namespace = f"c{uuid.uuid4().hex[:8]}"
+    log = open_log(
+        f"kafka://{kafka.bootstrap}",
+        namespace=namespace,
+        partitions=PARTITIONS,
+        replication=1,
+        client="test",
+    )
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka.bootstrap)
+    await admin.start()
+    try:
+        await log.check()
+        for places in ({0: 3, 2: 7}, {0: 5}):
+            await log.note("profile", "customers", places)
+        found = await admin.list_consumer_group_offsets(f"{namespace}.profile")
+        told = {(place.topic, place.partition): at.offset for place, at in found.items()}
+        assert told == {(f"{namespace}.customers", 0): 5, (f"{namespace}.customers", 2): 7}
+    finally:
+        await admin.close()
+        await log.close()

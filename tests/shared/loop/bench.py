@@ -129,7 +129,13 @@ class Bench:
         leases = self.leases(worker, **more)
         await leases.prepare()
         [lease] = await self.claim(leases)
-        folding = Folding(SERVICE, leases, [rows or Rows(TALLY)], log or MemoryLog())
+        folding = Folding(
+            SERVICE,
+            leases,
+            [rows or Rows(TALLY)],
+            log or MemoryLog(),
+            parked_per_hour=KernelSettings().parked_per_hour,
+        )
         await folding.load(lease)
         return Owner(leases, lease, folding)
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Literal
@@ -82,6 +82,8 @@ class MemoryLog:
 
     async def ends(self, topic: Topic) -> dict[int, int]:
         return {p: len(self._records[topic, p]) for p in range(self._partitions)}
+
+    async def note(self, group: str, topic: Topic, offsets: Mapping[int, int]) -> None: ...
 
     async def check(self) -> None: ...
 

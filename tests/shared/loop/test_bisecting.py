@@ -201,3 +201,24 @@ async def test_a_commit_whose_answer_was_lost_is_not_repeated(bench: Bench, monk
         await bench.reached(53)
     assert calls == [50, 3]
     await folded_once(bench, surveys(53))
+
+
+async def test_bisecting_stops_where_a_number_is_missing(bench: Bench):
+    """Half a batch that ends at a hole is not gone on with behind it, where others' events stand."""
+    values = answers(SAID[:7])
+    values.insert(1, answered(UUID(int=77), "boom"))
+    numbered, others = records(values), SAID[7:12]
+    log = MemoryLog()
+    log.put([*numbered[:3], numbered[4], *records(answers(others), origin="profile")])
+    runner = bench.runner(await bench.owned(log=log), log)
+
+    async def stopped():
+        return runner.stopped
+
+    async with running(runner):
+        assert "from 3 to 5" in await eventually(stopped)
+        log.put(numbered[3:])
+        await bench.reached(len(log.all()))
+    await folded_once(bench, [*SAID[:2], *others, *SAID[2:7]])
+    assert len(await bench.parked()) == 1
+    assert (await bench.checkpoint())["seen"] == [8, 5, 0, 0]
