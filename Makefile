@@ -9,10 +9,10 @@ SETUP_DEV := $(VENV)/.setup-dev
 CODE := deploy services shared tests
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check docs format lock clean-local
+.PHONY: help setup run test check docs format lock prometheus-targets clean-local
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(SETUP) ## Make the environment in .venv (instant when it is there)
 
@@ -39,6 +39,9 @@ docs: $(SETUP) ## Write the pages of docs/ that follow from the code
 
 lock: $(SETUP_DEV) ## Choose the newest versions that fit and write the hash-locked requirements
 	$(PY) -m deploy.lock
+
+prometheus-targets: $(SETUP) ## Tell Prometheus where the processes of make run are
+	@exec $(PY) -m deploy.prometheus.targets
 
 clean-local: ## Forget everything that make run keeps (.local/)
 	@if [ -x $(PY) ]; then exec $(PY) -m deploy.local.clean; else rm -rf .local; fi

@@ -14,7 +14,7 @@ from uuid import UUID
 import msgspec
 from fastapi import Request
 
-from shared import codec, metrics
+from shared import audit, codec, metrics
 from shared.database import Connection
 from shared.errors import NotFound, Problem, Unprocessable
 from shared.ids import partition_of
@@ -78,6 +78,37 @@ async def remembered(
     return Outcome(row["status"], row["subject"], row["position"], folded=True, replayed=True)
 
 
+async def remember(
+    conn: Connection, request: Request, key: str | None, digest: bytes, outcome: Outcome
+) -> None:
+    """Keep the outcome for the audit trail, and for whoever sends the same key again, in the transaction that did
+    the work."""
+    await audit.keep(
+        conn,
+        request.scope,
+        status=outcome.status,
+        subject=outcome.subject,
+        position=outcome.position,
+        key=key,
+    )
+    if key is None:
+        return
+    principal, route = _name(request)
+    await conn.execute(
+        "INSERT INTO idempotency VALUES ($1, $2, $3, $4, $5, $6, $7, now())"
+        " ON CONFLICT (principal, route, key) DO UPDATE SET request_hash = excluded.request_hash,"
+        " status = excluded.status, subject = excluded.subject, position = excluded.position,"
+        " created_at = excluded.created_at",
+        principal,
+        route,
+        key,
+        digest,
+        outcome.status,
+        outcome.subject,
+        outcome.position,
+    )
+
+
 def _name(request: Request) -> tuple[str, str]:
     return str(request.state.caller.id), f"{request.method} {request.scope['path']}"
 
@@ -114,25 +145,12 @@ async def execute(
             metrics.commands.labels(kernel.service.name, command, "refused").inc()
             raise
         position = await _append(conn, kernel, customer_id, decisions, now)
-        if key is not None:
-            principal, route = _name(request)
-            await conn.execute(
-                "INSERT INTO idempotency VALUES ($1, $2, $3, $4, $5, $6, $7, now())"
-                " ON CONFLICT (principal, route, key) DO UPDATE SET request_hash = excluded.request_hash,"
-                " status = excluded.status, subject = excluded.subject, position = excluded.position,"
-                " created_at = excluded.created_at",
-                principal,
-                route,
-                key,
-                digest,
-                status,
-                subject or str(customer_id),
-                position,
-            )
+        subject = subject or str(customer_id)
+        await remember(conn, request, key, digest, Outcome(status, subject, position, folded=False))
     kernel.outbox_hint.give()
     metrics.commands.labels(kernel.service.name, command, "done").inc()
     folded = await wait_until_folded(request, position)
-    return Outcome(status, subject or str(customer_id), position, folded)
+    return Outcome(status, subject, position, folded)
 
 
 async def wait_until_folded(request: Request, position: str) -> bool:

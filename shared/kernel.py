@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from shared.access import Access
+from shared.access.tokens import open_tokens
 from shared.clock import Clock, edge_clock
 from shared.database import Database
 from shared.log import Log, open_log
@@ -71,6 +72,6 @@ def open_kernel(
             client=f"{service.name}-{process}",
         ),
         clock=edge_clock(settings),
-        access=Access(settings.access_url),
+        access=Access(settings.access_url, tokens=open_tokens(settings)),
         outbox_hint=Hint(database, "outbox"),
     )

@@ -1,7 +1,7 @@
 """API keys from the command line.
 
     python -m shared.keys create --name NAME --scope SCOPE... [--source-prefix PREFIX...]
-                                 [--key RAW] [--file PATH]
+                                 [--rate REQUESTS] [--key RAW] [--file PATH]
     python -m shared.keys list
     python -m shared.keys revoke ID
 
@@ -54,7 +54,12 @@ async def _create(conn: _Connection, args: argparse.Namespace) -> None:
     raw: str = args.key or new_key()
     try:
         await register(
-            conn, raw, name=args.name, scopes=args.scope, source_prefixes=args.source_prefix
+            conn,
+            raw,
+            name=args.name,
+            scopes=args.scope,
+            source_prefixes=args.source_prefix,
+            rate=args.rate,
         )
     except KeyRevoked:
         raise _FailedError("This key has been revoked; create a new one.") from None
@@ -66,7 +71,7 @@ async def _create(conn: _Connection, args: argparse.Namespace) -> None:
 
 async def _list(conn: _Connection, _args: argparse.Namespace) -> None:
     entries = await listed(conn)
-    print("id\tname\tscopes\tsource prefixes\tcreated\trevoked")
+    print("id\tname\tscopes\tsource prefixes\tcreated\trevoked\trate")
     for entry in entries:
         caller = entry.caller
         cells = (
@@ -76,6 +81,7 @@ async def _list(conn: _Connection, _args: argparse.Namespace) -> None:
             ",".join(caller.source_prefixes) or "-",
             entry.created_at.isoformat(timespec="seconds"),
             entry.revoked_at.isoformat(timespec="seconds") if entry.revoked_at else "-",
+            "-" if caller.rate is None else f"{caller.rate:g}",
         )
         print("\t".join(cells))
 
@@ -98,6 +104,13 @@ def _words(text: str) -> str:
     return text
 
 
+def _rate(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= 1_000_000:
+        raise argparse.ArgumentTypeError("it must be between 0 and 1000000")
+    return value
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m shared.keys", description="API keys.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -110,6 +123,10 @@ def _parser() -> argparse.ArgumentParser:
     create.add_argument(
         "--source-prefix", default=[], nargs="+", action="extend", type=_words, metavar="PREFIX",
         help="publish only under sources that begin so",
+    )  # fmt: skip
+    create.add_argument(
+        "--rate", type=_rate, metavar="REQUESTS",
+        help="requests a second, 0 for no limit (default: as RATE_LIMIT_PER_SECOND says)",
     )  # fmt: skip
     create.add_argument("--key", type=_raw, metavar="RAW", help="register this key")
     create.add_argument("--file", type=Path, metavar="PATH", help="write the key there")

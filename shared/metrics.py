@@ -114,6 +114,11 @@ outbox_depth = _gauge(
     "Rows of an outbox's partition that the log has not acknowledged yet.",
     ["service", "partition"],
 )
+outbox_acknowledged = _gauge(
+    "outbox_acknowledged",
+    "Number of the last row of an outbox's partition that the log has acknowledged.",
+    ["service", "partition"],
+)
 relay_batches = _counter(
     "relay_batches",
     "Batches that the relay sent, by outcome (acknowledged, failed).",
@@ -134,15 +139,30 @@ quarantined = _counter(
     "Entries put aside, by kind (quarantined, parked) and reason code.",
     ["service", "kind", "reason"],
 )
+quarantine_open = _gauge(
+    "quarantine_open",
+    "Entries put aside that wait for a person, by kind (quarantined, parked); 10,000 in all are counted.",
+    ["service", "kind"],
+)
 paused = _gauge(
     "paused",
     "1 while a partition has stopped to back off, else 0.",
+    ["service", "topic", "partition"],
+)
+stopped = _gauge(
+    "stopped",
+    "1 while a partition would have to skip something and does not go on, else 0.",
     ["service", "topic", "partition"],
 )
 pauses = _counter(
     "pauses",
     "Times that a partition stopped to back off, by cause.",
     ["service", "cause"],
+)
+ready = _gauge(
+    "ready",
+    "1 while a worker can do all of its work, as its /readyz says, else 0.",
+    ["service"],
 )
 leases_held = _gauge(
     "leases_held",

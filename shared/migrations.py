@@ -1,6 +1,6 @@
 """Bring databases to the schema of this code, or check that the migrations and the tables agree.
 
-    python -m shared.migrations upgrade [NAME...]   log access interaction profile scoring
+    python -m shared.migrations upgrade [NAME...]   log access interaction profile scoring campaign
     python -m shared.migrations check [NAME...]     in databases that have been upgraded
     python -m shared.migrations revision NAME TEXT  write a new migration from the tables
     python -m shared.migrations versions            the versions of all folds, as JSON
@@ -26,7 +26,7 @@ from sqlalchemy import Connection, MetaData, text
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
-SERVICES = ("interaction", "profile", "scoring")
+SERVICES = ("interaction", "profile", "scoring", "campaign")
 NAMES = ("log", "access", *SERVICES)
 ROOT = Path(__file__).resolve().parent.parent
 _LOCK = 7_203_114

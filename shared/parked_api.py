@@ -1,6 +1,7 @@
 """GET /v1/quarantine/{service}: what could not be used, why, and its bytes; applied again or let go by a person."""
 
 import base64
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -9,13 +10,15 @@ from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
 from shared.access import Caller, require
-from shared.database import Row
-from shared.errors import Conflict, NotFound
+from shared.commands import Outcome, remember, remembered
+from shared.database import Connection, Row
 from shared.http.answers import answer
+from shared.http.bodies import read_body
+from shared.http.idempotency import IdempotencyKey, request_hash
 from shared.http.paging import Page, cut_page, decode_cursor, page_answer
 from shared.kernel import Kernel
 from shared.reading import read_manners
-from shared.replaying import replay
+from shared.replaying import ask, entry_of, let_go, tried
 
 _COLUMNS = (
     "id, kind, reason, stage, detail, status, topic, partition, log_offset, origin, origin_sequence,"
@@ -83,44 +86,60 @@ def quarantine_router(service: str) -> APIRouter:
     @router.get(path + "/{entry_id}", dependencies=reads)
     async def get_entry(request: Request, entry_id: UUID) -> Response:
         """One entry with its original bytes, as text where they are UTF-8, else in base64."""
-        kernel: Kernel = request.app.state.kernel
-        async with kernel.database.read() as conn:
-            row = await conn.fetchrow(f"SELECT {_COLUMNS} FROM quarantine WHERE id = $1", entry_id)
-        if row is None:
-            raise NotFound("quarantine_entry_not_found")
+        row = await entry_of(request.app.state.kernel, entry_id)
         return answer(_entry(row) | _bytes(row["value"]))
 
     @router.post(path + "/{entry_id}/replay")
     async def replay_entry(
-        request: Request, entry_id: UUID, caller: Annotated[Caller, Depends(require("ops"))]
+        request: Request,
+        entry_id: UUID,
+        caller: Annotated[Caller, Depends(require("ops"))],
+        key: IdempotencyKey = None,
     ) -> Response:
         """Try again: a parked event is applied as the late fact that it is by now; a quarantined one goes to the
         door once more, as it is."""
         kernel: Kernel = request.app.state.kernel
-        row = await replay(kernel, entry_id, caller.name)
-        return answer(_entry(row))
+
+        async def asking(conn: Connection) -> None:
+            await ask(conn, entry_id, caller.name)
+
+        headers = await _once(request, key, entry_id, asking)
+        return answer(_entry(await tried(kernel, entry_id)), headers=headers)
 
     @router.post(path + "/{entry_id}/discard")
     async def discard_entry(
-        request: Request, entry_id: UUID, caller: Annotated[Caller, Depends(require("ops"))]
+        request: Request,
+        entry_id: UUID,
+        caller: Annotated[Caller, Depends(require("ops"))],
+        key: IdempotencyKey = None,
     ) -> Response:
         """Let it go: it is not tried again. Its bytes stay."""
         kernel: Kernel = request.app.state.kernel
-        async with kernel.database.transaction() as conn:
-            row = await conn.fetchrow(
-                "UPDATE quarantine SET status = 'discarded', resolved_at = now(), resolved_by = $2"
-                f" WHERE id = $1 AND status = 'open' RETURNING {_COLUMNS}",
-                entry_id,
-                caller.name,
-            )
-            if row is None:
-                known = await conn.fetchval("SELECT status FROM quarantine WHERE id = $1", entry_id)
-                if known is None:
-                    raise NotFound("quarantine_entry_not_found")
-                raise Conflict("wrong_state", params={"state": known})
-        return answer(_entry(row))
+
+        async def discarding(conn: Connection) -> None:
+            await let_go(conn, entry_id, caller.name)
+
+        headers = await _once(request, key, entry_id, discarding)
+        return answer(_entry(await entry_of(kernel, entry_id)), headers=headers)
 
     return router
+
+
+async def _once(
+    request: Request,
+    key: str | None,
+    entry_id: UUID,
+    change: Callable[[Connection], Awaitable[None]],
+) -> dict[str, str]:
+    """Change an entry, unless the same request did it before; answer the headers that say so."""
+    kernel: Kernel = request.app.state.kernel
+    digest = request_hash(request.url.path, await read_body(request))
+    async with kernel.database.transaction() as conn:
+        if await remembered(conn, request, key, digest):
+            return {"Idempotent-Replay": "true"}
+        await change(conn)
+        await remember(conn, request, key, digest, Outcome(200, str(entry_id), "", folded=True))
+    return {}
 
 
 def _entry(row: Row) -> dict[str, Any]:

@@ -80,6 +80,8 @@ class Projection(Generic[S, T, V]):
     shows: frozenset[str] = frozenset()
     """Event types that are only shown: `announce` never depends on them."""
     emits: frozenset[str] = frozenset()
+    policies: frozenset[str] = frozenset()
+    """Names of the policies that `derive` and `walk` go by; a new version of one derives every row again."""
     state: type[S]
     told: type[T]
     view: type[V]

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, get_args
 
 import structlog
 
@@ -14,6 +14,7 @@ from shared.kernel import Kernel
 from shared.loop.rows import ALWAYS
 from shared.loop.worker import Worker
 from shared.outbox import OUTBOX
+from shared.quarantine import Kind
 
 _logger = structlog.get_logger(__name__)
 
@@ -21,6 +22,9 @@ MEASURE_SECONDS = 5.0
 
 CHECK_SECONDS = 2.0
 """What does not answer within this is missing, as if it had refused: a broker that is gone says nothing."""
+
+COUNTED = 10_000
+"""Open entries of the quarantine that are counted; the order is that of an index."""
 
 Readiness = Callable[[], Awaitable[Mapping[str, Any]]]
 Check = Callable[[], Awaitable[None]]
@@ -108,6 +112,7 @@ def worker_readiness(kernel: Kernel, worker: Worker) -> Readiness:
             answer["stopped"] = stopped
             answer["missing"].append("a stopped partition")
         answer["ready"] = not answer["missing"]
+        metrics.ready.labels(kernel.service.name).set(answer["ready"])
         return answer
 
     return readiness
@@ -127,6 +132,7 @@ async def _behind(kernel: Kernel, worker: Worker) -> dict[str, Any]:
         for projection in kernel.service.projections:
             for row in await _due(conn, kernel, projection.table.name):
                 due[row["partition"]] += row["due"]
+        await _count_quarantine(conn, name)
     ends = {topic: await kernel.log.ends(topic) for topic in worker.leases}
     for row in checkpoints:
         if row["topic"] in ends:
@@ -142,6 +148,7 @@ async def _behind(kernel: Kernel, worker: Worker) -> dict[str, Any]:
     for row in acked:
         depth = heads[row["partition"]] - row["acked_sequence"]
         metrics.outbox_depth.labels(name, row["partition"]).set(depth)
+        metrics.outbox_acknowledged.labels(name, row["partition"]).set(row["acked_sequence"])
         outbox += depth
     waiting = sum([await task.pending(kernel) for task in kernel.service.tasks if task.pending])
     return {
@@ -162,6 +169,19 @@ async def _due(conn: ReadConnection, kernel: Kernel, table: str) -> list[Row]:
         kernel.service.version,
         ALWAYS,
     )
+
+
+async def _count_quarantine(conn: ReadConnection, service: str) -> None:
+    """Open entries by kind. Publishers decide how many there are, so no more than `COUNTED` are looked at."""
+    rows = await conn.fetch(
+        "SELECT kind, count(*) AS entries FROM"
+        " (SELECT kind FROM quarantine WHERE status = 'open' ORDER BY reason LIMIT $1) AS open"
+        " GROUP BY kind",
+        COUNTED,
+    )
+    found = {row["kind"]: row["entries"] for row in rows}
+    for kind in get_args(Kind):
+        metrics.quarantine_open.labels(service, kind).set(found.get(kind, 0))
 
 
 async def measure(readiness: Readiness) -> None:

@@ -18,26 +18,53 @@ CHUNK = 20
 _logger = structlog.get_logger(__name__)
 
 
-async def replay(kernel: Kernel, entry_id: UUID, by: str) -> Row:
-    """Ask for it, and wait a moment for the outcome. Raises NotFound, Conflict where it is not open."""
-    async with kernel.database.transaction() as conn:
-        asked = await conn.fetchval(
-            "UPDATE quarantine SET status = 'replay', resolved_by = $2"
-            " WHERE id = $1 AND status = 'open' RETURNING 1",
-            entry_id,
-            by,
-        )
-        if asked is None:
-            known = await conn.fetchval("SELECT status FROM quarantine WHERE id = $1", entry_id)
-            if known is None:
-                raise NotFound("quarantine_entry_not_found")
-            if known != "replay":
-                raise Conflict("wrong_state", params={"state": known})
+async def ask(conn: Connection, entry_id: UUID, by: str) -> None:
+    """Ask for an entry to be tried again. Raises NotFound, Conflict where it is not open."""
+    if not await _mark(conn, entry_id, by, "status = 'replay'"):
+        known = await _status(conn, entry_id)
+        if known != "replay":
+            raise Conflict("wrong_state", params={"state": known})
+
+
+async def let_go(conn: Connection, entry_id: UUID, by: str) -> None:
+    """Give an entry up; its bytes stay. Raises NotFound, Conflict where it is not open."""
+    if not await _mark(conn, entry_id, by, "status = 'discarded', resolved_at = now()"):
+        raise Conflict("wrong_state", params={"state": await _status(conn, entry_id)})
+
+
+async def _mark(conn: Connection, entry_id: UUID, by: str, change: str) -> bool:
+    done = await conn.fetchval(
+        f"UPDATE quarantine SET resolved_by = $2, {change}"
+        " WHERE id = $1 AND status = 'open' RETURNING 1",
+        entry_id,
+        by,
+    )
+    return done is not None
+
+
+async def _status(conn: Connection, entry_id: UUID) -> str:
+    status: str | None = await conn.fetchval(
+        "SELECT status FROM quarantine WHERE id = $1", entry_id
+    )
+    if status is None:
+        raise NotFound("quarantine_entry_not_found")
+    return status
+
+
+async def entry_of(kernel: Kernel, entry_id: UUID) -> Row:
+    """An entry as it is now. Raises NotFound."""
+    async with kernel.database.connection() as conn:
+        row = await conn.fetchrow("SELECT * FROM quarantine WHERE id = $1", entry_id)
+    if row is None:
+        raise NotFound("quarantine_entry_not_found")
+    return row
+
+
+async def tried(kernel: Kernel, entry_id: UUID) -> Row:
+    """The entry, once it was tried again or a moment has passed."""
     until = asyncio.get_running_loop().time() + WAIT_SECONDS
     while True:
-        async with kernel.database.connection() as conn:
-            row = await conn.fetchrow("SELECT * FROM quarantine WHERE id = $1", entry_id)
-        assert row is not None, "entries are not deleted"
+        row = await entry_of(kernel, entry_id)
         if row["status"] != "replay" or asyncio.get_running_loop().time() > until:
             return row
         await asyncio.sleep(0.05)

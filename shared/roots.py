@@ -9,6 +9,9 @@ from typing import Any
 from fastapi import APIRouter, FastAPI
 
 from shared import logging
+from shared.access.tokens import token_rules
+from shared.audit import Auditing
+from shared.audit_api import audit_router
 from shared.http.app import create_app
 from shared.http.health import health_app
 from shared.http.serving import run, serve, stop_on_signals
@@ -51,13 +54,15 @@ def build_app(
         finally:
             await kernel.close()
 
-    return create_app(
+    app = create_app(
         service=service.name,
         title=title,
-        routers=routers,
+        routers=[*routers, audit_router(service.name)],
         lifespan=lifespan,
         settings=kernel_settings,
     )
+    app.add_middleware(Auditing)
+    return app
 
 
 def _complete(settings: KernelSettings) -> KernelSettings:
@@ -66,6 +71,10 @@ def _complete(settings: KernelSettings) -> KernelSettings:
         raise SystemExit(
             "INBOUND_SECRET is not set: give every process of an installation the same random value"
         )
+    try:
+        token_rules(settings)
+    except ValueError as error:
+        raise SystemExit(str(error)) from None
     return settings
 
 

@@ -18,6 +18,39 @@ class KernelSettings(BaseSettings):
         "", description="Where the log is: kafka://host:port,... or postgresql://..."
     )
     access_url: str = Field("", description="Database of the API keys.")
+    oidc_issuer: str = Field(
+        "", description="Issuer (URL) whose tokens open the APIs beside keys; empty: none."
+    )
+    oidc_audience: str = Field(
+        "", description="Audience that a token must name; several, any of them, by commas."
+    )
+    oidc_jwks_url: str = Field(
+        "", description="Where the issuer's keys are; empty: as its own description says."
+    )
+    oidc_scope_claim: str = Field(
+        "scope", description="Claim with the scopes; `a.b` leads into an object."
+    )
+    oidc_scopes: str = Field(
+        "", description="What the issuer's names open: name=scope,...; empty: our own names do."
+    )
+    oidc_source_prefixes: str = Field(
+        "",
+        description="Tokens publish only under sources that begin with one of these; empty: any.",
+    )
+    rate_limit_per_second: float = Field(
+        0, ge=0, description="Requests a second of one caller to one process; 0: no limit."
+    )
+    rate_limit_burst: int = Field(
+        0, ge=0, description="Requests of one caller at once; at least one second's worth."
+    )
+    auth_failures_per_minute: int = Field(
+        120, ge=0, description="Wrong keys and tokens of one address, a minute; 0: no limit."
+    )
+    trusted_proxies: str = Field(
+        "127.0.0.1,::1",
+        description="Addresses of proxies whose X-Forwarded-For is believed, by commas.",
+    )
+    audit_days: int = Field(365, ge=1, description="Days that the audit trail is kept.")
     namespace: str = Field(
         "", pattern=r"^[a-z0-9]{0,20}$", description="Prefix of topics and databases."
     )

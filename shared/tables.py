@@ -137,6 +137,25 @@ def kernel_tables(metadata: MetaData) -> None:
         Index("idempotency_created", "created_at"),
     )
     Table(
+        "audit",
+        metadata,
+        Column("id", UUID, primary_key=True),
+        Column("at", Time, nullable=False),
+        Column("caller_id", UUID, nullable=False),
+        Column("caller", Text, nullable=False),
+        Column("method", Text, nullable=False),
+        Column("route", Text, nullable=False),
+        Column("path", JSONB, nullable=False),
+        Column("subject", Text),
+        Column("status", SmallInteger, nullable=False),
+        Column("request_id", Text),
+        Column("key_hash", LargeBinary),
+        Column("position", Text),
+        Index("audit_at", "at", "id"),
+        Index("audit_caller", "caller", "at", "id"),
+        Index("audit_subject", "subject", "at", "id"),
+    )
+    Table(
         "task",
         metadata,
         Column("name", Text, primary_key=True),

@@ -23,6 +23,7 @@ from shared.readiness import worker_readiness
 from shared.settings import KernelSettings
 
 SERVICES = ("interaction", "profile", "scoring")
+"""What runs unless a test asks for others."""
 _templates: dict[int, dict[str, str]] = {}
 
 
@@ -31,7 +32,7 @@ async def _template(postgres: PostgresServer) -> dict[str, str]:
     made = _templates.get(id(postgres))
     if made is None:
         made = {}
-        for name in ("log", "access", *SERVICES):
+        for name in migrations.NAMES:
             made[name] = f"template_{name}"
             postgres.create_database(made[name])
             await migrations.upgrade(name, postgres.url(made[name]))

@@ -9,7 +9,7 @@ import asyncpg
 
 from deploy.local.errors import StartFailed
 
-SERVICES = ("interaction", "profile", "scoring")
+SERVICES = ("interaction", "profile", "scoring", "campaign")
 DATABASES = ("log", "access", *SERVICES)
 
 

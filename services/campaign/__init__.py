@@ -1,1 +1,1 @@
-"""Campaign: segments, strategies, follow-ups and messages. Not built yet; this package only keeps its place."""
+"""Campaign: whom to act on. Segments so far; strategies, follow-ups and messages are to come."""

@@ -4,7 +4,16 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from services.interaction.api import event_types, events, internal, timelines
+from services.interaction.api import (
+    complaints,
+    contacts,
+    event_types,
+    events,
+    internal,
+    purchases,
+    segment,
+    timelines,
+)
 from services.interaction.door import Door
 from services.interaction.service import SERVICE
 from services.interaction.settings import Settings
@@ -23,12 +32,19 @@ def build(own: Settings, settings: KernelSettings | None = None) -> FastAPI:
         for kind in EVENT_TYPES.values():
             if kind.door is not None:
                 _ = kind.adapter  # built at the first use, which should not be a request
-        return {"door": Door(kernel, in_flight_bytes=own.in_flight_bytes)}
+        return {
+            "door": Door(kernel, in_flight_bytes=own.in_flight_bytes),
+            "segment_currency": own.segment_currency,
+        }
 
     routers = [
         events.router,
+        segment.router,
         event_types.router,
         timelines.router,
+        contacts.router,
+        purchases.router,
+        complaints.router,
         quarantine_router("interaction"),
         internal.router,
     ]

@@ -6,7 +6,7 @@ Requests that arrive while an append is under way are appended together by the n
 import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -17,7 +17,7 @@ from services.interaction import arrivals
 from services.interaction.arrivals import CUSTOMER_ID, NUMBER, Arrival
 from services.interaction.judging import Judge, Refused
 from services.interaction.naming import name_customers
-from services.interaction.sent import Unreadable
+from services.interaction.sent import CloudEvent, Sent, Translated, Unreadable
 from shared import metrics
 from shared.access import Caller
 from shared.errors import FieldError, Pause, Unavailable
@@ -55,10 +55,16 @@ class Door:
         self._bytes = 0
 
     async def take(
-        self, events: Sequence[Any], caller: Caller, history: str | None
+        self,
+        events: Sequence[Sent],
+        caller: Caller,
+        history: str | None,
+        *,
+        received: datetime | None = None,
     ) -> list[Verdict]:
-        """A verdict for each event; those accepted are on the log. Raises `Unavailable`."""
-        received = self._kernel.clock()
+        """A verdict for each event; those accepted are on the log. `received`: now, unless the caller has looked
+        at the clock before. Raises `Unavailable`."""
+        received = received or self._kernel.clock()
         verdicts = [self._verdict(event, caller, history, received) for event in events]
         await self._name_customers(verdicts)
         _repeats_within(verdicts)
@@ -70,17 +76,14 @@ class Door:
         return verdicts
 
     def _verdict(
-        self, event: Any, caller: Caller, history: str | None, received: datetime
+        self, event: Sent, caller: Caller, history: str | None, received: datetime
     ) -> Verdict:
         if isinstance(event, Unreadable):
             problem = event.problem
-            return Verdict(event.id, "rejected", problem.code, params=problem.params)
-        id_ = event.get("id") if isinstance(event, dict) else None
-        shown = id_ if isinstance(id_, str) else None
+            return Verdict(event.id, "rejected", problem.code, problem.errors, problem.params)
+        shown = _shown_id(event)
         try:
-            arrival = self._judge.event(
-                event, default_source=caller.name, history=history, received=received
-            )
+            arrival = self._judged(event, caller, history, received)
         except Refused as refused:
             return Verdict(shown, "rejected", refused.code, refused.errors, refused.params)
         if not caller.may_publish(arrival.source):
@@ -88,6 +91,32 @@ class Door:
             error = FieldError("/source", "source_not_allowed", params)
             return Verdict(shown, "rejected", error.code, [error], params)
         return Verdict(shown, "accepted", arrival=arrival)
+
+    def _judged(
+        self, event: Sent, caller: Caller, history: str | None, received: datetime
+    ) -> Arrival:
+        """Raises `Refused`, with pointers into what was sent."""
+        if isinstance(event, CloudEvent):
+            return self._judge.attributes(
+                event.sent, default_source=caller.name, history=history, received=received
+            )
+        if not isinstance(event, Translated):
+            return self._judge.event(
+                event, default_source=caller.name, history=history, received=received
+            )
+        try:
+            return self._judge.event(
+                event.event,
+                default_source=caller.name,
+                history=history,
+                received=received,
+                content=event.content,
+            )
+        except Refused as refused:
+            errors = [
+                replace(error, pointer=event.place(error.pointer)) for error in refused.errors
+            ]
+            raise Refused(refused.code, errors, refused.params) from refused
 
     async def _name_customers(self, verdicts: Sequence[Verdict]) -> None:
         """Where an event names a customer by our id or number, they must exist."""
@@ -192,6 +221,16 @@ class Door:
             if waiting:
                 await asyncio.sleep(RESOLVED_POLL_SECONDS)
         return True
+
+
+def _shown_id(event: Sent) -> str | None:
+    """What its publisher calls it, where that can be shown."""
+    if isinstance(event, CloudEvent):
+        event = event.sent
+    elif isinstance(event, Translated):
+        event = event.event
+    id_ = event.get("id") if isinstance(event, dict) else None
+    return id_ if isinstance(id_, str) else None
 
 
 def _key(arrival: Arrival | None) -> bytes:

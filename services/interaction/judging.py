@@ -3,6 +3,7 @@
 Nothing here touches a database; the clock that it is handed is the edge's.
 """
 
+import base64
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -76,9 +77,15 @@ class Judge:
         self._clock = clock
 
     def event(
-        self, sent: object, *, default_source: str, history: str | None, received: datetime
+        self,
+        sent: object,
+        *,
+        default_source: str,
+        history: str | None,
+        received: datetime,
+        content: Mapping[str, Any] | None = None,
     ) -> Arrival:
-        """An event in our own spelling. Raises `Refused`."""
+        """An event in our own spelling; `content` is what was sent, where that was in another. Raises `Refused`."""
         if not isinstance(sent, dict):
             raise _invalid("", "not_an_object")
         return self._arrival(
@@ -88,6 +95,7 @@ class Judge:
             source=sent.get("source", default_source),
             history=history,
             received=received,
+            content=content,
         )
 
     def cloudevent(self, value: bytes, content_type: str | None, recorded_at: datetime) -> Arrival:
@@ -97,15 +105,18 @@ class Judge:
             raise Refused("unsupported_media_type")
         if len(value) > MAX_EVENT_BYTES:
             raise Refused("event_too_large", params={"limit": MAX_EVENT_BYTES})
-        try:
-            sent = parse_json(value)
-        except BadRequest as problem:
-            raise Refused(problem.code) from problem
+        sent = parsed(value)
+        return self.attributes(sent, default_source=None, history=None, received=recorded_at)
+
+    def attributes(
+        self, sent: object, *, default_source: str | None, history: str | None, received: datetime
+    ) -> Arrival:
+        """A CloudEvent as its JSON format has it. Raises `Refused`."""
         if not isinstance(sent, dict):
             raise _invalid("", "not_an_object")
         if sent.get("specversion") != "1.0":
             raise _invalid("/specversion", "not_allowed", allowed="1.0")
-        data = sent.get("data", {})
+        data = _unpacked(sent["data_base64"]) if "data_base64" in sent else sent.get("data", {})
         customer = sent.get("customer")
         if customer is None and isinstance(data, dict):
             customer = data.get("customer")
@@ -114,9 +125,9 @@ class Judge:
             sent,
             customer=customer,
             data=data,
-            source=sent.get("source"),
-            history=None,
-            received=recorded_at,
+            source=sent.get("source", default_source),
+            history=history,
+            received=received,
         )
 
     def _arrival(
@@ -128,6 +139,7 @@ class Judge:
         source: object,
         history: str | None,
         received: datetime,
+        content: Mapping[str, Any] | None = None,
     ) -> Arrival:
         id_ = _text(sent.get("id"), "/id")
         source_ = _text(source, "/source")
@@ -147,7 +159,7 @@ class Judge:
             time=time,
             utcoffset=offset,
             receivedtime=received,
-            contenthash=_content_hash(sent),
+            contenthash=_content_hash(sent if content is None else content),
             customer=identifiers,
             history=history,
             data=msgspec.Raw(raw),
@@ -167,6 +179,25 @@ class Judge:
             zone = ZoneInfo(timezone) if isinstance(timezone, str) else self._zone
             local = at.astimezone(zone).utcoffset() or timedelta()
         return at, int(local.total_seconds() // 60)
+
+
+def parsed(value: bytes) -> Any:
+    """The JSON of a stranger. Raises `Refused`."""
+    try:
+        return parse_json(value)
+    except BadRequest as problem:
+        raise Refused(problem.code, params=problem.params) from problem
+
+
+def _unpacked(sent: object) -> Any:
+    """Data that came as bytes: what is read here is JSON all the same."""
+    try:
+        value = base64.b64decode(sent, validate=True) if isinstance(sent, str) else None
+    except ValueError:
+        value = None
+    if value is None:
+        raise _invalid("/data_base64", "wrong_format")
+    return parsed(value)
 
 
 def _parse_time(sent: str) -> tuple[datetime, timedelta | None]:

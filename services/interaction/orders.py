@@ -80,6 +80,8 @@ class Told:
     """True for what is told beside the event, to a customer whom it does not name."""
 
 
+order_in = msgspec.msgpack.Decoder(Order).decode
+"""An order from the bytes that are kept of it."""
 _order_id = msgspec.json.Decoder(_OrderId).decode
 _completed = msgspec.json.Decoder(PurchaseCompleted).decode
 _refunded = msgspec.json.Decoder(PurchaseRefunded).decode

@@ -5,6 +5,7 @@ inserted optimistically: where another partition was faster with the same key, t
 what stands now.
 """
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from uuid import UUID
@@ -13,9 +14,20 @@ import msgspec
 
 from services.interaction import arrivals
 from services.interaction.arrivals import CUSTOMER_ID, Arrival
+from services.interaction.cases import COMPLAINT, Step, case_of, read_step
+from services.interaction.cloudevents import as_structured
+from services.interaction.filing import keep_steps
 from services.interaction.judging import Judge, Refused
 from services.interaction.naming import name_customers
-from services.interaction.orders import SETTLED_TYPES, Fact, Order, Told, order_key, settle
+from services.interaction.orders import (
+    SETTLED_TYPES,
+    Fact,
+    Order,
+    Told,
+    order_in,
+    order_key,
+    settle,
+)
 from services.interaction.resolving import Resolution, Resolved, resolve
 from shared import codec, metrics
 from shared.database import Connection
@@ -34,7 +46,6 @@ from shared.replaying import try_again
 SERVICE = "interaction"
 ATTEMPTS = 20
 
-_order_state = msgspec.msgpack.Decoder(Order).decode
 _encode = msgspec.msgpack.Encoder().encode
 
 
@@ -125,6 +136,8 @@ class Resolver:
     async def park(self, lease: Lease, record: Record, error: BaseException) -> Lease:
         """A publisher's garbage never stops anything."""
         after = replace(lease, next_offset=record.offset + 1)
+        with contextlib.suppress(Refused):
+            record = as_structured(record)
         async with self._kernel.database.transaction() as conn:
             await self._put_aside(conn, [Parked.of(record, error, "resolve")])
             await self._leases.advance(conn, lease, after)
@@ -146,6 +159,7 @@ class Resolver:
         batch = Sorted()
         for record in records:
             try:
+                record = as_structured(record)  # noqa: PLW2901 - and so it is kept, where it is unusable
                 arrival = self._read(record)
             except Refused as refused:
                 batch.unusable.append(Parked(record, refused.code, "judge", refused.detail()))
@@ -170,32 +184,8 @@ class Resolver:
         return self._judge.cloudevent(record.value, record.content_type, record.recorded_at)
 
     async def _decide(self, conn: Connection, batch: Sorted) -> list[tuple[int, Entry]]:
-        if not batch.pending:
-            return []
-        for _ in range(ATTEMPTS):
-            unusable = list(batch.unusable)
-            try:
-                async with conn.transaction():
-                    entries = await self._attempt(conn, batch.pending, unusable)
-            except _RacedError:
-                continue
-            batch.unusable = unusable
-            return entries
-        raise _RacedError
-
-    async def _attempt(
-        self, conn: Connection, pending: Sequence[Pending], unusable: list[Parked]
-    ) -> list[tuple[int, Entry]]:
-        fresh = await _fresh(conn, pending, unusable)
-        fresh = await _of_known_customers(conn, fresh, unusable)
-        if not fresh:
-            return []
-        resolution = await _identify(conn, fresh)
-        await _remember(conn, fresh, resolution.events)
-        told = await _settle_orders(conn, fresh, resolution.events)
-        entries: list[tuple[int, Entry]] = []
-        for one, resolved, events in zip(fresh, resolution.events, told, strict=True):
-            entries += _entries(one, resolved, events, self._kernel.settings.partitions)
+        entries, unusable = await decide(conn, batch.pending, self._kernel.settings.partitions)
+        batch.unusable += unusable
         return entries
 
     async def _close(
@@ -220,6 +210,39 @@ class Resolver:
                     "INSERT INTO closing VALUES ($1, -1) ON CONFLICT DO NOTHING", history
                 )
         return entries
+
+
+async def decide(
+    conn: Connection, pending: Sequence[Pending], partitions: int
+) -> tuple[list[tuple[int, Entry]], list[Parked]]:
+    """What is to be appended for the events, by partition, and those of them that are unusable."""
+    if not pending:
+        return [], []
+    for _ in range(ATTEMPTS):
+        unusable: list[Parked] = []
+        try:
+            async with conn.transaction():
+                return await _attempt(conn, pending, unusable, partitions), unusable
+        except _RacedError:
+            continue
+    raise _RacedError
+
+
+async def _attempt(
+    conn: Connection, pending: Sequence[Pending], unusable: list[Parked], partitions: int
+) -> list[tuple[int, Entry]]:
+    fresh = await _fresh(conn, pending, unusable)
+    fresh = await _of_known_customers(conn, fresh, unusable)
+    if not fresh:
+        return []
+    resolution = await _identify(conn, fresh)
+    await _remember(conn, fresh, resolution.events)
+    told = await _settle_orders(conn, fresh, resolution.events)
+    await _keep_cases(conn, fresh, resolution.events)
+    entries: list[tuple[int, Entry]] = []
+    for one, resolved, events in zip(fresh, resolution.events, told, strict=True):
+        entries += _entries(one, resolved, events, partitions)
+    return entries
 
 
 async def _fresh(
@@ -313,7 +336,7 @@ async def _settle_orders(
             "SELECT key, state FROM orders WHERE key = ANY($1) ORDER BY key FOR UPDATE",
             list(set(keys.values())),
         )
-        stored = {row["key"]: _order_state(row["state"]) for row in rows}
+        stored = {row["key"]: order_in(row["state"]) for row in rows}
     orders = dict(stored)
     told: list[Sequence[Told]] = []
     for n, (one, event) in enumerate(zip(fresh, resolved, strict=True)):
@@ -350,6 +373,20 @@ async def _write_orders(
             [key for key, _ in changed],
             [_encode(order) for _, order in changed],
         )
+
+
+async def _keep_cases(
+    conn: Connection, fresh: Sequence[Pending], resolved: Sequence[Resolved]
+) -> None:
+    """Put every step of a complaint into its case."""
+    steps: dict[UUID, list[tuple[UUID, Step]]] = {}
+    for one, event in zip(fresh, resolved, strict=True):
+        if one.arrival.type.startswith(COMPLAINT):
+            step = read_step(one.event_id, one.arrival)
+            case_id = case_of(event.customer, step.complaint_id)
+            steps.setdefault(case_id, []).append((event.customer, step))
+    if steps:
+        await keep_steps(conn, steps)
 
 
 def _entries(

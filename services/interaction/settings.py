@@ -14,3 +14,8 @@ class Settings(ServiceSettings):
     in_flight_bytes: int = Field(
         64 << 20, ge=1 << 20, description="Bytes of events being written to the log; above it 503."
     )
+    segment_currency: str = Field(
+        "",
+        pattern=r"^([A-Z]{3})?$",
+        description="Currency of orders that come by Segment's API without one; empty: they are rejected.",
+    )

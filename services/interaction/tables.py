@@ -54,6 +54,42 @@ timeline = Table(
     comment="Every canonical event of every customer.",
 )
 
+complaint = Table(
+    "complaint",
+    metadata,
+    Column("id", UUID, primary_key=True),
+    Column("customer_id", UUID, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("category", Text),
+    Column("severity", Text),
+    Column("assigned_to", Text),
+    Column("opened_at", Time, nullable=False),
+    Column("state", LargeBinary, nullable=False),
+    Index("complaint_opened", desc("opened_at"), desc("id")),
+    Index("complaint_by_status", "status", desc("opened_at"), desc("id")),
+    Index("complaint_by_customer", "customer_id", desc("opened_at"), desc("id")),
+    comment="Every complaint with all of its steps.",
+)
+
+contact = Table(
+    "contact",
+    metadata,
+    Column("id", UUID, primary_key=True, comment="the event's id"),
+    Column("customer_id", UUID, nullable=False),
+    Column("at", Time, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("channel", Text),
+    Column("handled_by", Text),
+    Column("due_at", Time, comment="when the next step is to be done"),
+    Column("recorded_at", Time, nullable=False),
+    Column("recorded_by", Text, nullable=False),
+    Column("data", LargeBinary, nullable=False),
+    Index("contact_at", desc("at"), desc("id")),
+    Index("contact_by_customer", "customer_id", desc("at"), desc("id")),
+    Index("contact_by_handler", "handled_by", desc("at"), desc("id")),
+    comment="Contacts that people recorded by hand.",
+)
+
 closing = Table(
     "closing",
     metadata,

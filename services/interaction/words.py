@@ -8,6 +8,30 @@ from shared.words import Language, Words, label, say
 
 ERRORS: Words = {
     **DOOR,
+    "order_not_found": {
+        "en": "No such order is known under this source.",
+        "zh": "该来源下没有找到此订单。",
+    },
+    "order_cancelled": {
+        "en": "The order is cancelled already.",
+        "zh": "该订单已取消。",
+    },
+    "interaction_not_found": {
+        "en": "Nobody recorded such a contact.",
+        "zh": "没有找到该互动记录。",
+    },
+    "complaint_not_found": {
+        "en": "There is no such complaint.",
+        "zh": "没有找到该投诉。",
+    },
+    "complaint_exists": {
+        "en": "The customer has a complaint with this id already.",
+        "zh": "该客户已有相同编号的投诉。",
+    },
+    "wrong_transition": {
+        "en": "A complaint that is {status} does not allow this; it must be one of: {allowed}.",
+        "zh": "投诉当前状态为 {status}，不能执行此操作；可执行的状态：{allowed}。",
+    },
     "invalid_history": {
         "en": "The id of an import has 1 to 100 of these characters: A-Z a-z 0-9 . _ : -.",
         "zh": "导入编号应为 1 到 100 个字符，可用：A-Z a-z 0-9 . _ : -。",
@@ -61,6 +85,7 @@ SUMMARIES: Words = {
     "interaction.recorded": {"zh": "互动：{kind}", "en": "Contact: {kind}"},
     "complaint.opened": {"zh": "提出投诉：{category}", "en": "Complained: {category}"},
     "complaint.answered": {"zh": "投诉已答复", "en": "Complaint answered"},
+    "complaint.assigned": {"zh": "投诉分派给 {to}", "en": "Complaint given to {to}"},
     "complaint.escalated": {"zh": "投诉已升级", "en": "Complaint escalated"},
     "complaint.resolved": {"zh": "投诉已解决", "en": "Complaint resolved"},
     "complaint.reopened": {"zh": "投诉重新打开", "en": "Complaint reopened"},
@@ -84,6 +109,8 @@ SUMMARIES: Words = {
     "lifecycle.changed": {"zh": "生命周期：{state}", "en": "Lifecycle: {state}"},
     "score.churn_band_changed": {"zh": "流失风险：{band}", "en": "Churn risk: {band}"},
     "score.rfm_class_changed": {"zh": "RFM 类别：{rfm_class}", "en": "RFM class: {rfm_class}"},
+    "segment.entered": {"zh": "进入分群：{name}", "en": "Entered segment: {name}"},
+    "segment.left": {"zh": "离开分群：{name}", "en": "Left segment: {name}"},
 }
 
 

@@ -7,6 +7,7 @@ import orjson
 from services.profile import projector
 from services.profile.names import sort_name, spellings
 from services.profile.projector import Profile, Told, View
+from services.profile.projector.rules import LIFECYCLE, TAGS
 from services.profile.tables import profile, profile_item
 from shared.language import EVENT_TYPES
 from shared.language.money import major
@@ -34,7 +35,10 @@ LONGEST_SEARCHED = 8000
 SHOWS = frozenset({"score.churn_band_changed", "score.rfm_class_changed"})
 EMITS = frozenset({"lifecycle.changed", "tag.gained", "tag.dropped"})
 _OF_THE_STREAM = frozenset({"clock.ticked", "history.closed", "policy.published"})
-CONSUMES = frozenset(EVENT_TYPES) - SHOWS - EMITS - _OF_THE_STREAM - {"identifiers.linked"}
+_UNHEARD = frozenset(
+    {"identifiers.linked", "complaint.assigned", "segment.entered", "segment.left"}
+)
+CONSUMES = frozenset(EVENT_TYPES) - SHOWS - EMITS - _OF_THE_STREAM - _UNHEARD
 
 
 def row(view: View) -> tuple[Any, ...]:
@@ -83,6 +87,7 @@ PROFILE: Projection[Profile, Told, View] = Projection(
     name="profile",
     version=1,
     consumes=CONSUMES,
+    policies=frozenset({LIFECYCLE, TAGS}),
     shows=SHOWS,
     emits=EMITS,
     state=Profile,

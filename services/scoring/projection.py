@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from services.scoring import projector
+from services.scoring import policies, projector
 from services.scoring.projector import State, Told, View
 from services.scoring.tables import score, score_item
 from shared.projection import Projection
@@ -48,6 +48,7 @@ SCORES: Projection[State, Told, View] = Projection(
     consumes=projector.CONSUMES,
     shows=projector.SHOWS,
     emits=projector.EMITS,
+    policies=frozenset(policies.NAMES),
     state=State,
     told=Told,
     view=View,

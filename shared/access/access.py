@@ -1,4 +1,4 @@
-"""Whose key is it? Asked of the access database, remembered for 2 seconds at most.
+"""Whose key is it, or whose token? Keys are asked of the access database, and remembered for 2 seconds at most.
 
 So a revoked key opens nothing after 2 seconds, and the database may be away that long without
 anybody noticing; after that the answer is 503, for strangers and friends alike.
@@ -12,6 +12,7 @@ import asyncpg
 
 from shared.access.caller import Caller
 from shared.access.keys import find, hash_key, looks_like_key
+from shared.access.tokens import Tokens, header_of
 from shared.errors import Unavailable, is_pause, is_statement_timeout, sqlstate
 from shared.logging import get_logger, reason
 
@@ -48,12 +49,19 @@ class _Verdicts:
 
 
 class Access:
-    """Answers for keys. It opens while the database is away; asking then raises Unavailable."""
+    """Answers for keys, and for the tokens of an issuer where there is one. It opens while the database is away;
+    asking then raises Unavailable."""
 
     def __init__(
-        self, url: str, *, seconds: float = SECONDS, now: Callable[[], float] = time.monotonic
+        self,
+        url: str,
+        *,
+        tokens: Tokens | None = None,
+        seconds: float = SECONDS,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._url = url
+        self._tokens = tokens
         self._seconds = seconds
         self._now = now
         self._verdicts = _Verdicts()
@@ -82,9 +90,15 @@ class Access:
         pool, self._pool = self._pool, None
         if pool is not None:
             pool.terminate()
+        if self._tokens is not None:
+            await self._tokens.close()
 
     async def caller_of(self, raw: str) -> Caller | None:
-        """The caller with this key; None: unknown or revoked. Raises Unavailable."""
+        """The caller with this key; None: unknown or revoked. Raises Unavailable, and for a token Unauthorised."""
+        if self._tokens is not None:
+            header = header_of(raw)
+            if header is not None:
+                return await self._tokens.caller_of(raw, header)
         if not looks_like_key(raw):
             return None
         key_hash = hash_key(raw)

@@ -1,4 +1,4 @@
-"""A caller, as a key names it."""
+"""A caller, as a key or a token names it."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -9,12 +9,14 @@ SCOPES = ("publish", "read", "service", "sales", "marketing", "ops", "admin")
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Whose key it is. `source_prefixes`: empty means any source."""
+    """Whose key or token it is. `source_prefixes`: empty means any source. `rate`: requests a second, 0 as many as
+    there are; None: as the settings say."""
 
     id: UUID
     name: str
     scopes: frozenset[str]
     source_prefixes: tuple[str, ...] = ()
+    rate: float | None = None
 
     def has(self, *any_of: str) -> bool:
         """Whether the key has one of the scopes."""

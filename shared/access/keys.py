@@ -20,17 +20,18 @@ PREFIX = "tn_"
 _SHAPE = re.compile(r"[!-~]{16,200}")
 
 _FIND = """
-SELECT id, name, scopes, source_prefixes FROM api_key WHERE key_hash = $1 AND revoked_at IS NULL
+SELECT id, name, scopes, source_prefixes, rate FROM api_key WHERE key_hash = $1 AND revoked_at IS NULL
 """
 _REGISTER = """
-INSERT INTO api_key (id, name, key_hash, scopes, source_prefixes) VALUES ($1, $2, $3, $4, $5)
+INSERT INTO api_key (id, name, key_hash, scopes, source_prefixes, rate) VALUES ($1, $2, $3, $4, $5, $6)
 ON CONFLICT (key_hash) DO UPDATE
-SET name = excluded.name, scopes = excluded.scopes, source_prefixes = excluded.source_prefixes
+SET name = excluded.name, scopes = excluded.scopes, source_prefixes = excluded.source_prefixes,
+    rate = excluded.rate
 WHERE api_key.revoked_at IS NULL
 RETURNING id
 """
 _LIST = """
-SELECT id, name, scopes, source_prefixes, created_at, revoked_at
+SELECT id, name, scopes, source_prefixes, rate, created_at, revoked_at
 FROM api_key ORDER BY created_at, id
 """
 _REVOKE = "UPDATE api_key SET revoked_at = coalesce(revoked_at, now()) WHERE id = $1 RETURNING id"
@@ -76,7 +77,7 @@ def hash_key(raw: str) -> bytes:
 
 def _caller(row: Any) -> Caller:
     scopes, prefixes = frozenset(row["scopes"]), tuple(row["source_prefixes"])
-    return Caller(row["id"], row["name"], scopes, prefixes)
+    return Caller(row["id"], row["name"], scopes, prefixes, row["rate"])
 
 
 async def find(conn: Connection, key_hash: bytes) -> Caller | None:
@@ -92,9 +93,10 @@ async def register(
     name: str,
     scopes: Sequence[str],
     source_prefixes: Sequence[str] = (),
+    rate: float | None = None,
 ) -> UUID:
     """Store a key; one that is known gets this name and these rights. Raises KeyRevoked."""
-    values = (uuid4(), name, hash_key(raw), sorted(set(scopes)), list(source_prefixes))
+    values = (uuid4(), name, hash_key(raw), sorted(set(scopes)), list(source_prefixes), rate)
     found = await conn.fetchval(_REGISTER, *values)
     if found is None:
         raise KeyRevoked("this key has been revoked")

@@ -6,11 +6,24 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from fastapi import Request
+from starlette.types import Scope
 
 from shared.access.caller import SCOPES, Caller
 from shared.errors import Forbidden, Unauthorised
 
 _Dependency = Callable[[Request], Awaitable[Caller]]
+
+
+class Limiter(Protocol):
+    """What is needed of Limits."""
+
+    def pass_address(self, scope: Scope, credentials: str) -> None: ...
+
+    def pass_caller(self, caller: Caller) -> list[tuple[bytes, bytes]]: ...
+
+    def right(self, credentials: str) -> None: ...
+
+    def wrong(self, scope: Scope, credentials: str) -> None: ...
 
 
 class KeyBook(Protocol):
@@ -40,11 +53,28 @@ async def _identify(request: Request) -> Caller:
         header = request.headers.get("authorization")
         if header is None:
             raise Unauthorised
-        book: KeyBook = request.app.state.kernel.access
-        found = await book.caller_of(raw_key(header))
-        if found is None:
-            raise Unauthorised("invalid_credentials")
+        limits: Limiter = request.app.state.limits
+        found = await _asked(request, raw_key(header), limits)
         request.state.caller = found
+        request.state.limit_headers = limits.pass_caller(found)
+    return found
+
+
+async def _asked(request: Request, raw: str, limits: Limiter) -> Caller:
+    """Whose key or token it is. A wrong one is held against the address that it came from; one that has expired is
+    wrong, but no guess."""
+    limits.pass_address(request.scope, raw)
+    book: KeyBook = request.app.state.kernel.access
+    try:
+        found = await book.caller_of(raw)
+    except Unauthorised as problem:
+        if problem.code != "token_expired":
+            limits.wrong(request.scope, raw)
+        raise
+    if found is None:
+        limits.wrong(request.scope, raw)
+        raise Unauthorised("invalid_credentials")
+    limits.right(raw)
     return found
 
 

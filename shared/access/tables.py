@@ -1,6 +1,6 @@
 """The one table of the access database."""
 
-from sqlalchemy import TIMESTAMP, Column, LargeBinary, MetaData, Table, Text, Uuid, text
+from sqlalchemy import TIMESTAMP, Column, Double, LargeBinary, MetaData, Table, Text, Uuid, text
 from sqlalchemy.dialects.postgresql import ARRAY
 
 metadata = MetaData()
@@ -15,4 +15,5 @@ api_key = Table(
     Column("source_prefixes", ARRAY(Text), nullable=False, comment="empty: any source"),
     Column("created_at", TIMESTAMP(timezone=True), nullable=False, server_default=text("now()")),
     Column("revoked_at", TIMESTAMP(timezone=True)),
+    Column("rate", Double, comment="requests a second; null: as the settings say"),
 )

@@ -20,6 +20,7 @@ from shared.errors import InternalError, MethodNotAllowed, Problem
 from shared.http.answers import Json
 from shared.http.edge import Edge, Guard
 from shared.http.health import ROUTES
+from shared.http.limits import Limits
 from shared.http.openapi import install
 from shared.http.problems import problem_of, respond
 from shared.http.routes import Templates, make_strict
@@ -36,6 +37,9 @@ _EXPOSED = (
     "Idempotent-Replay",
     "Tenure-Position",
     "Tenure-Freshness",
+    "RateLimit-Limit",
+    "RateLimit-Remaining",
+    "RateLimit-Reset",
     "X-Request-Id",
 )
 _VERSION = "1"
@@ -101,6 +105,7 @@ def create_app(
     app.state.language = settings.language
     app.state.words = {**MESSAGES, **(words or {})}
     app.state.templates = templates
+    app.state.limits = Limits(settings)
     for kind in (Problem, HTTPException, RequestValidationError):
         app.add_exception_handler(kind, _answer_problem)
     _add_layers(app, service, settings, templates)

@@ -56,7 +56,8 @@ class Edge:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 named = (b"x-request-id", request_id.encode())
-                own = scope["state"].get("answer_headers", ())
+                state = scope["state"]
+                own = (*state.get("answer_headers", ()), *state.get("limit_headers", ()))
                 message["headers"] = [*message.get("headers", ()), named, *own]
             await send(message)
 

@@ -30,7 +30,11 @@ PROBLEM = {
     },
 }
 _SECURITY = {
-    "bearer": {"type": "http", "scheme": "bearer", "description": "The API key."},
+    "bearer": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "The API key, or a token of the issuer.",
+    },
     "basic": {"type": "http", "scheme": "basic", "description": "The API key as user name."},
 }
 _PROBLEM_ANSWER = {

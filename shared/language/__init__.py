@@ -7,6 +7,7 @@ on it and end in `assert_never`, so that a new type cannot be overlooked.
 
 from shared.language.complaint import (
     ComplaintAnswered,
+    ComplaintAssigned,
     ComplaintEscalated,
     ComplaintOpened,
     ComplaintReopened,
@@ -45,6 +46,7 @@ from shared.language.purchase import (
 )
 from shared.language.registry import EVENT_TYPES, PUBLISHABLE
 from shared.language.score import ChurnBandChanged, RfmClassChanged
+from shared.language.segment import SegmentEntered, SegmentLeft
 from shared.language.stream import ClockTicked, HistoryClosed, PolicyPublished
 from shared.language.survey import SurveyAnswered
 from shared.language.tag import TagAdded, TagDropped, TagGained, TagRemoved
@@ -58,6 +60,7 @@ Data = (
     | InteractionRecorded
     | ComplaintOpened
     | ComplaintAnswered
+    | ComplaintAssigned
     | ComplaintEscalated
     | ComplaintResolved
     | ComplaintReopened
@@ -84,6 +87,8 @@ Data = (
     | LifecycleChanged
     | ChurnBandChanged
     | RfmClassChanged
+    | SegmentEntered
+    | SegmentLeft
 )
 """The closed union of everything that may stand on the log."""
 
@@ -93,6 +98,7 @@ __all__ = [
     "ChurnBandChanged",
     "ClockTicked",
     "ComplaintAnswered",
+    "ComplaintAssigned",
     "ComplaintEscalated",
     "ComplaintOpened",
     "ComplaintReopened",
@@ -123,6 +129,8 @@ __all__ = [
     "PurchaseCorrected",
     "PurchaseRefunded",
     "RfmClassChanged",
+    "SegmentEntered",
+    "SegmentLeft",
     "Settled",
     "SurveyAnswered",
     "TagAdded",

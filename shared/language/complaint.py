@@ -29,6 +29,12 @@ class ComplaintAnswered(_Step, frozen=True, gc=False):
     """The company answered."""
 
 
+class ComplaintAssigned(_Step, frozen=True, gc=False):
+    """Somebody of the company's people takes care of it from now on."""
+
+    to: str = ""
+
+
 class ComplaintEscalated(_Step, frozen=True, gc=False):
     """It went to somebody who can do more."""
 
@@ -96,6 +102,13 @@ EVENTS = (
         "A complaint was answered.",
         "投诉已答复。",
         note="Called back and apologised.",
+    ),
+    EventType(
+        name="complaint.assigned",
+        struct=ComplaintAssigned,
+        emitters=INTERACTION,
+        example={"complaint_id": "K-204", "to": "liu.yang", "by": "wang.fang"},
+        description={"en": "A complaint was given to somebody.", "zh": "投诉已分派。"},
     ),
     _step(
         "complaint.escalated",

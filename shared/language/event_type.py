@@ -9,12 +9,13 @@ from typing import Any, Literal
 import msgspec
 from pydantic import TypeAdapter
 
-FACT, SCORE, LIFECYCLE, TAG = range(4)
+FACT, SCORE, LIFECYCLE, TAG, SEGMENT = range(5)
 """Ranks: an announcement's rank is above that of everything its `derive` reads."""
 
 INTERACTION = frozenset({"interaction"})
 PROFILE = frozenset({"profile"})
 SCORING = frozenset({"scoring"})
+CAMPAIGN = frozenset({"campaign"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +47,11 @@ class EventType:
         if self.door is None:
             raise TypeError(f"{self.name} has no door")
         return TypeAdapter(self.door)
+
+    @cached_property
+    def fields(self) -> frozenset[str]:
+        """Names of the fields of `data` that are known."""
+        return frozenset(self.json_schema()["properties"])
 
     def json_schema(self) -> dict[str, Any]:
         """JSON Schema of `data`: of the door where there is one, else of what consumers decode."""

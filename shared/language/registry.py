@@ -10,6 +10,7 @@ from shared.language import (
     message,
     purchase,
     score,
+    segment,
     stream,
     survey,
     tag,
@@ -29,6 +30,7 @@ _FAMILIES = (
     tag.EVENTS,
     lifecycle.EVENTS,
     score.EVENTS,
+    segment.EVENTS,
 )
 
 EVENT_TYPES: dict[str, EventType] = {kind.name: kind for family in _FAMILIES for kind in family}

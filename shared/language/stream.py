@@ -8,7 +8,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from shared.language.event_type import INTERACTION, PROFILE, SCORING, EventType
+from shared.language.event_type import CAMPAIGN, INTERACTION, PROFILE, SCORING, EventType
 
 
 class ClockTicked(Struct, frozen=True, gc=False):
@@ -55,7 +55,7 @@ EVENTS = (
     EventType(
         name="policy.published",
         struct=PolicyPublished,
-        emitters=PROFILE | SCORING,
+        emitters=PROFILE | SCORING | CAMPAIGN,
         example={"name": "lifecycle", "version": 2, "body": {"silent_after": 3.0}},
         description={
             "en": "A new version of a policy holds from here on.",

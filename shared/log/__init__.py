@@ -42,6 +42,8 @@ class Record:
     sequence: int | None
     signature: bytes | None
     content_type: str | None = None
+    attributes: Mapping[str, bytes] | None = None
+    """Headers `ce_*`, where there are any: a CloudEvent in binary mode."""
 
 
 class Log(Protocol):

@@ -364,6 +364,7 @@ def _record(message: Any) -> Record:
     headers = dict(message.headers or ())
     origin, sequence = headers.get("origin"), headers.get("sequence")
     content_type = headers.get("content-type")
+    attributes = {name: value or b"" for name, value in headers.items() if name.startswith("ce_")}
     return Record(
         partition=message.partition,
         offset=message.offset,
@@ -374,4 +375,5 @@ def _record(message: Any) -> Record:
         sequence=int(sequence) if sequence and sequence.isdigit() else None,
         signature=headers.get("signature"),
         content_type=content_type.decode(errors="replace") if content_type else None,
+        attributes=attributes or None,
     )

@@ -197,7 +197,8 @@ class Folding:
             case PolicyPublished():
                 await store_policy(conn, partition, event.data, event.time)
                 for rows in self._rows:
-                    await rows.mark_all_due(conn, partition)
+                    if event.data.name in rows.projection.policies:
+                        await rows.mark_all_due(conn, partition)
             case _:
                 pass
 

@@ -90,6 +90,21 @@ class Runner:
 
     async def run(self) -> None:
         """Return when another worker owns the partition."""
+        metrics.paused.labels(*self._labels).set(0)
+        metrics.stopped.labels(*self._labels).set(0)
+        try:
+            await self._go_on()
+        finally:
+            self._forget()
+
+    def _forget(self) -> None:
+        """How a partition fares that is not ours any more is for its owner to say."""
+        self.stopped = None
+        self.behind_seconds = 0.0
+        for gauge in (metrics.paused, metrics.stopped, metrics.lag_seconds):
+            gauge.remove(*self._labels)
+
+    async def _go_on(self) -> None:
         fresh = False
         while True:
             try:
@@ -184,6 +199,7 @@ class Runner:
     def _went_well(self) -> None:
         if self._backoff > BACKOFF_FIRST or self.stopped:
             metrics.paused.labels(*self._labels).set(0)
+            metrics.stopped.labels(*self._labels).set(0)
             _logger.info(
                 "partition_resumed", topic=self.lease.topic, partition=self.lease.partition
             )
@@ -217,4 +233,5 @@ class Runner:
             metrics.pauses.labels(self._service, type(error).__name__).inc()
         self.stopped = str(error)
         metrics.paused.labels(*self._labels).set(1)
+        metrics.stopped.labels(*self._labels).set(1)
         await asyncio.sleep(STOPPED_SECONDS)

@@ -133,6 +133,8 @@ class Worker:
     async def _manage(self) -> None:
         """Renew, notice what was lost, claim up to a fair share, give one back where that is exceeded."""
         pause = self.kernel.settings.lease_seconds / 3
+        # Shown from 0 on, so that the first loss is a rise.
+        metrics.leases_lost.labels(self.kernel.service.name)
         while True:
             try:
                 live = await self._heartbeat()

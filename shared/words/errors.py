@@ -61,6 +61,14 @@ ERRORS: Mapping[int, _Table] = {
             "en": "The API key is unknown or has been revoked.",
             "zh": "API 密钥不存在或已被吊销。",
         },
+        "invalid_token": {
+            "en": "The token is not one that opens this; detail says why.",
+            "zh": "令牌无效，原因见 detail。",
+        },
+        "token_expired": {
+            "en": "The token has expired; get a new one.",
+            "zh": "令牌已过期，请重新获取。",
+        },
     },
     403: {
         "missing_scope": {
@@ -170,6 +178,14 @@ ERRORS: Mapping[int, _Table] = {
         "too_many_requests": {
             "en": "Too much at once; try again shortly.",
             "zh": "请求过多，请稍后重试。",
+        },
+        "rate_limited": {
+            "en": "A caller may send {limit} requests a second; try again in {seconds} s.",
+            "zh": "每个调用方每秒最多 {limit} 个请求，请在 {seconds} 秒后重试。",
+        },
+        "too_many_failures": {
+            "en": "Too many wrong keys from this address; try again in {seconds} s.",
+            "zh": "该地址多次使用错误的密钥，请在 {seconds} 秒后重试。",
         },
     },
     500: {

@@ -26,6 +26,13 @@ LABELS: Mapping[str, Mapping[str, _Texts]] = {
         "need:quality-first": {"zh": "品质优先", "en": "Quality first"},
         "need:service-demanding": {"zh": "看重服务", "en": "Service demanding"},
     },
+    "complaint": {
+        "open": {"zh": "待处理", "en": "Open"},
+        "answered": {"zh": "已答复", "en": "Answered"},
+        "escalated": {"zh": "已升级", "en": "Escalated"},
+        "resolved": {"zh": "已解决", "en": "Resolved"},
+        "reopened": {"zh": "重新打开", "en": "Reopened"},
+    },
     "churn_band": {
         "low": {"zh": "低", "en": "Low"},
         "medium": {"zh": "中", "en": "Medium"},

@@ -92,3 +92,11 @@ async def test_closing_is_publishing(here: World, sender: Sender):
         "/v1/history/x/close", headers={"Authorization": f"Bearer {key}"}
     )
     assert problem_of(answer) == (403, "missing_scope")
+
+
+async def test_the_same_key_closes_it_once(sender: Sender):
+    path, headers = f"/v1/history/{unique('h')}/close", {"Idempotency-Key": unique("k")}
+    answers = [await sender.client.post(path, headers=headers) for _ in range(2)]
+    assert [one.status_code for one in answers] == [202, 202]
+    assert [one.headers.get("idempotent-replay") for one in answers] == [None, "true"]
+    assert answers[0].json() == answers[1].json()

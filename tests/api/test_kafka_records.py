@@ -62,7 +62,8 @@ async def test_headers_that_do_not_matter(there: World, producer, headers):
 @pytest.mark.parametrize(
     "headers",
     [
-        [("content-type", b"application/json"), ("ce_id", b"1"), ("ce_specversion", b"1.0")],
+        [("content-type", b"application/json")],
+        [("content-type", b"text/plain"), ("ce_id", b"1"), ("ce_specversion", b"1.0")],
         [("content-type", b"application/avro")],
         [("content-type", b"\xff\xfe")],
     ],
@@ -87,6 +88,59 @@ async def test_wild_headers_of_a_bad_event_block_nothing(there: World, producer,
     await produce(there, producer, bad, headers)
     await produce(there, producer, good, [])
     assert (await quarantine(Sender(there)))[orjson.dumps(bad)]["reason"] == "unknown_type"
+    assert await Sender(there).timeline(good["customer"])
+
+
+def binary(event, **changes: bytes | None) -> list[tuple[str, bytes | None]]:
+    """The headers of an event in binary mode; its data is the record's value."""
+    attributes = {f"ce_{n}": v.encode() for n, v in event.items() if n != "data"}
+    return list((attributes | changes).items())
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [[], [("content-type", b"application/json; charset=utf-8")], [("content-type", None)]],
+)
+async def test_binary_mode(there: World, producer, content_type):
+    event = cloudevent(source="/门店")
+    headers = binary(event) + content_type
+    await produce(there, producer, event["data"], headers, key=b"k")
+    await produce(there, producer, event["data"], headers)
+    [entry] = await Sender(there).timeline(event["customer"], type="interaction.recorded")
+    assert (entry["source"], entry["source_id"]) == ("/门店", event["id"])
+    assert entry["data"] == {"kind": "call"}
+
+
+async def test_binary_mode_is_not_looked_for_in_structured_mode(there: World, producer):
+    event = cloudevent()
+    headers = [("content-type", b"application/cloudevents+json"), ("ce_id", b"other")]
+    await produce(there, producer, event, headers)
+    [entry] = await Sender(there).timeline(event["customer"], type="interaction.recorded")
+    assert entry["source_id"] == event["id"]
+
+
+async def test_a_bad_one_in_binary_mode_can_be_replayed_as_it_came(there: World, producer):
+    """It is kept as the structured event that it is: a value without its headers would say nothing."""
+    event = cloudevent(customer="C2999000001")
+    await produce(there, producer, event["data"], binary(event))
+    kept = (await quarantine(Sender(there)))[orjson.dumps(event)]
+    assert (kept["reason"], kept["event"]["id"]) == ("customer_not_found", event["id"])
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"ce_id": b"\xff"}, "invalid_text"),
+        ({"ce_id": None}, "validation_failed"),
+        ({"ce_type": b"nope"}, "unknown_type"),
+    ],
+)
+async def test_bad_attributes_block_nothing(there: World, producer, changes, reason):
+    bad, good = cloudevent(), cloudevent()
+    await produce(there, producer, bad["data"], binary(bad, **changes))
+    await produce(there, producer, good, [])
+    listed = await Sender(there).get("/v1/quarantine/interaction", limit=1)
+    assert listed.json()["items"][0]["reason"] == reason
     assert await Sender(there).timeline(good["customer"])
 
 

@@ -93,6 +93,20 @@ async def test_let_go(here: World, sender: Sender):
             assert problem_of(again) == (409, "wrong_state")
 
 
+@pytest.mark.parametrize(("action", "after"), [("discard", "discarded"), ("replay", "open")])
+async def test_the_same_key_acts_once(here: World, sender: Sender, action: str, after: str):
+    entry, key = await put_aside(here, sender, cloudevent(type="nope")), unique("k")
+    said = []
+    for _ in range(2):
+        answer = await act(sender, entry, action, **{"Idempotency-Key": key})
+        assert (answer.status_code, answer.json()["status"]) == (200, after)
+        said.append(answer.headers.get("idempotent-replay"))
+    assert said == [None, "true"]
+    other = await put_aside(here, sender, cloudevent(type="nope"))
+    answer = await act(sender, other, action, **{"Idempotency-Key": key})
+    assert answer.headers.get("idempotent-replay") is None, "a key is of one path"
+
+
 async def test_tried_again_it_stays_while_nothing_has_changed(here: World, sender: Sender):
     entry = await put_aside(here, sender, cloudevent(type="nope"))
     answer = await act(sender, entry, "replay")

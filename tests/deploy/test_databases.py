@@ -2,7 +2,13 @@ import asyncio
 
 import pytest
 
-from deploy.local.databases import create_databases, database_name, database_variables, url_of
+from deploy.local.databases import (
+    SERVICES,
+    create_databases,
+    database_name,
+    database_variables,
+    url_of,
+)
 from deploy.local.errors import StartFailed
 from deploy.local.temporary import main
 
@@ -11,7 +17,7 @@ def test_names_and_variables():
     assert database_name("log", "") == "log"
     assert database_name("log", "brand") == "brand.log"
     urls = {name: f"postgresql:///{name}" for name in ("log", "access")}
-    urls |= {name: f"postgresql:///{name}" for name in ("interaction", "profile", "scoring")}
+    urls |= {name: f"postgresql:///{name}" for name in SERVICES}
     assert database_variables(urls)["PROFILE_DATABASE_URL"] == "postgresql:///profile"
     assert database_variables(urls)["EVENT_LOG_URL"] == "postgresql:///log"
 

@@ -7,7 +7,9 @@ import pytest
 from deploy.local.state import ROOT
 
 LOCKS = ("requirements.txt", "requirements-dev.txt")
-_TARGETS = {"setup", "run", "test", "check", "format", "lock", "clean-local", "docs", "help"}
+_TARGETS = {
+    "setup", "run", "test", "check", "format", "lock", "clean-local", "docs", "help", "prometheus-targets",
+}  # fmt: skip
 
 
 def _locked(name: str) -> set[str]:

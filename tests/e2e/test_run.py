@@ -160,6 +160,8 @@ def test_a_new_users_first_run(log: str, checkout: Path) -> None:
         assert not everything & _running().keys()
         assert (checkout / ".local/key").read_text() == key
         _agrees_with_the_raw_data(http, raw)
+        if log == "postgresql":
+            _keeps_to_its_openapi(origin, key.strip())
 
         everything = {run.process.pid, *_descendants(run.process.pid)}
         assert len(everything) > len(("supervisor", "origin", log)) + 6
@@ -223,6 +225,23 @@ def _curl_lines_work(run: Run, checkout: Path) -> None:
         assert done.returncode == 0, done.stderr
         answer = json.loads(done.stdout)
         assert answer.get("items") or answer.get("number"), done.stdout
+
+
+def _keeps_to_its_openapi(origin: str, key: str) -> None:
+    """Whatever is sent to any operation, the answer is one that the document names, and no failure of ours."""
+    checks = (
+        *("not_a_server_error", "status_code_conformance", "content_type_conformance"),
+        *("response_schema_conformance", "response_headers_conformance"),
+    )
+    command = [
+        *(sys.executable, "-m", "schemathesis.cli", "run", f"{origin}/openapi.json"),
+        *("--header", f"Authorization: Bearer {key}", "--checks", ",".join(checks)),
+        *("--phases", "examples,coverage,fuzzing", "--max-examples", "3", "--seed", "20261122"),
+        *("--generation-database", "none", "--no-color"),
+    ]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout[-8000:]
+    assert re.search(r"\b\d{3,} generated, \d{3,} passed", done.stdout), done.stdout[-2000:]
 
 
 def _a_second_one_is_refused(start: Callable[..., Run], checkout: Path, port: int) -> None:

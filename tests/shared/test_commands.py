@@ -13,6 +13,7 @@ from starlette.requests import Request
 from shared import commands
 from shared.commands import Decision, Outcome, execute
 from shared.errors import Conflict, NotFound, Unprocessable
+from shared.http.routes import Templates
 from shared.ids import partition_of
 from shared.language import TagAdded
 from shared.loop import runner as loop_runner
@@ -55,7 +56,9 @@ async def at_work(bench: Bench):
 
 def asks(kernel, *, path: str = "/v1/customers/x/tags", caller: int = 1) -> Request:
     state = SimpleNamespace(
-        kernel=kernel, progress=Progress(SERVICE.name, kernel.database, SERVICE.version)
+        kernel=kernel,
+        progress=Progress(SERVICE.name, kernel.database, SERVICE.version),
+        templates=Templates([]),
     )
     return Request(
         {
@@ -64,7 +67,7 @@ def asks(kernel, *, path: str = "/v1/customers/x/tags", caller: int = 1) -> Requ
             "path": path,
             "headers": [],
             "app": SimpleNamespace(state=state),
-            "state": {"caller": SimpleNamespace(id=UUID(int=caller))},
+            "state": {"caller": SimpleNamespace(id=UUID(int=caller), name=f"caller {caller}")},
         }
     )
 

@@ -1,12 +1,26 @@
 """Which service owns a path: the longest prefix decides, whole segments only."""
 
+_SEGMENT = ("identify", "track", "page", "screen", "group", "alias", "batch")
 _OWNED = {
     "interaction": (
         "/v1/events",
         "/v1/history",
         "/v1/timelines",
         "/v1/event-types",
+        *(f"/v1/{call}" for call in _SEGMENT),
+        "/v1/interactions",
+        "/v1/purchases",
+        "/v1/refunds",
+        "/v1/complaints",
+        "/v1/identify",
+        "/v1/track",
+        "/v1/page",
+        "/v1/screen",
+        "/v1/group",
+        "/v1/alias",
+        "/v1/batch",
         "/v1/quarantine/interaction",
+        "/v1/audit/interaction",
     ),
     "profile": (
         "/v1/customers",
@@ -14,8 +28,16 @@ _OWNED = {
         "/v1/policies/lifecycle",
         "/v1/policies/tags",
         "/v1/quarantine/profile",
+        "/v1/audit/profile",
     ),
-    "scoring": ("/v1/scores", "/v1/models", "/v1/policies/scoring", "/v1/quarantine/scoring"),
+    "scoring": (
+        "/v1/scores",
+        "/v1/models",
+        "/v1/policies/scoring",
+        "/v1/quarantine/scoring",
+        "/v1/audit/scoring",
+    ),
+    "campaign": ("/v1/segments", "/v1/quarantine/campaign", "/v1/audit/campaign"),
 }
 _OWNERS = {prefix: service for service, prefixes in _OWNED.items() for prefix in prefixes}
 

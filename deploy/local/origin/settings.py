@@ -22,6 +22,7 @@ class OriginSettings(BaseSettings):
     interaction_url: str = _address("interaction")
     profile_url: str = _address("profile")
     scoring_url: str = _address("scoring")
+    campaign_url: str = _address("campaign")
     key_file: Path | None = Field(None, description="Holds the key for the page's own questions.")
     processes_file: Path | None = Field(None, description="Names every process and its address.")
 
@@ -32,5 +33,6 @@ class OriginSettings(BaseSettings):
             "interaction": self.interaction_url,
             "profile": self.profile_url,
             "scoring": self.scoring_url,
+            "campaign": self.campaign_url,
         }
         return {name: url.rstrip("/") for name, url in named.items() if url}

@@ -1,19 +1,24 @@
 """POST /v1/events: the door of everything that happens."""
 
 import re
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
+from services.interaction import cloudevents
 from services.interaction.door import Door, Verdict
+from services.interaction.judging import Refused
 from services.interaction.queries import positions_of
-from services.interaction.sent import MOST_EVENTS, read_events
+from services.interaction.sent import MOST_EVENTS, CloudEvent, Sent, Unreadable, read_events
 from services.interaction.words import ERRORS
 from shared.access import Caller, require
+from shared.commands import Outcome, remember, remembered
 from shared.errors import BadRequest, FieldError, TooLarge, Unprocessable, UnsupportedMediaType
 from shared.http.answers import answer
 from shared.http.bodies import media_type, read_body
+from shared.http.idempotency import IdempotencyKey, request_hash
 from shared.http.language import Lang
 from shared.kernel import Kernel
 from shared.language import EVENT_TYPES
@@ -40,22 +45,46 @@ _ANSWER_EXAMPLE = {
     "rejected": 0,
     "items": [{"id": "pos-7-000123", "status": "accepted"}],
 }
+_CLOUDEVENT_EXAMPLE = {
+    "specversion": "1.0",
+    "id": "crm-000123",
+    "source": "/crm",
+    "type": "purchase.completed",
+    "time": "2026-11-20T12:03:11+08:00",
+    "customer": "member_no:M42 phone:+8613800138000",
+    "data": EVENT_TYPES["purchase.completed"].example,
+}
+_LIST = {"type": "array", "maxItems": MOST_EVENTS}
 _BODY = {
     "requestBody": {
         "required": True,
         "content": {
             "application/json": {
-                "schema": {
-                    "oneOf": [{"type": "object"}, {"type": "array", "maxItems": MOST_EVENTS}]
-                },
+                "schema": {"oneOf": [{"type": "object"}, _LIST]},
                 "examples": {
                     "one": {"summary": "One event", "value": _EVENT_EXAMPLE},
                     "several": {"summary": "A list", "value": [_EVENT_EXAMPLE]},
+                    "data": {
+                        "summary": "The data of a CloudEvent in binary mode, its attributes in headers `ce-*`",
+                        "value": EVENT_TYPES["purchase.completed"].example,
+                    },
                 },
-            }
+            },
+            cloudevents.STRUCTURED: {
+                "schema": {"type": "object"},
+                "examples": {"one": {"summary": "A CloudEvent", "value": _CLOUDEVENT_EXAMPLE}},
+            },
+            cloudevents.BATCH: {
+                "schema": _LIST,
+                "examples": {
+                    "several": {"summary": "A batch", "value": [_CLOUDEVENT_EXAMPLE]},
+                },
+            },
         },
     },
 }
+_BINARY = frozenset({b"ce-specversion", b"ce-id", b"ce-source", b"ce-type"})
+_ACCEPTED = f"application/json, {cloudevents.STRUCTURED}, {cloudevents.BATCH}"
 
 
 @router.post(
@@ -77,18 +106,47 @@ async def post_events(
 ) -> Response:
     """Take one event or a list, and answer a verdict for each once the log has acknowledged those accepted.
 
-    A bare object that is rejected: 422. `Prefer: wait=2` answers when the events have been resolved: each item
-    then has its `customer_id`, and the answer its `Tenure-Position`.
+    In our own spelling or as CloudEvents: structured, as a batch, or in binary mode. A bare object that is
+    rejected: 422. `Prefer: wait=2` answers when the events have been resolved: each item then has its
+    `customer_id`, and the answer its `Tenure-Position`.
     """
-    if media_type(request) != "application/json":
-        raise UnsupportedMediaType(
-            "unsupported_media_type", params={"accepted": "application/json"}
-        )
-    events, listed = read_events(await read_body(request))
+    events, listed = await _events(request)
     door: Door = request.app.state.door
     verdicts = await door.take(events, caller, history)
     if not listed and verdicts[0].status == "rejected":
         raise _refusal(verdicts[0])
+    return await answer_verdicts(request, verdicts, language)
+
+
+async def _events(request: Request) -> tuple[Sequence[Sent], bool]:
+    """What the request carries, and whether it is a list. Raises `Problem`."""
+    kind = media_type(request)
+    if kind in {cloudevents.STRUCTURED, cloudevents.BATCH}:
+        sent, listed = read_events(await read_body(request))
+        if listed is not (kind == cloudevents.BATCH):
+            code = "not_an_object" if listed else "not_a_list"
+            raise Unprocessable("validation_failed", errors=[FieldError("", code)])
+        return [one if isinstance(one, Unreadable) else CloudEvent(one) for one in sent], listed
+    raw = request.headers.raw
+    if (not kind or cloudevents.is_json(kind)) and any(n.lower() in _BINARY for n, _ in raw):
+        try:
+            content_type = request.headers.get("content-type", "")
+            event = cloudevents.structured(
+                cloudevents.of_http(raw), content_type, await read_body(request)
+            )
+        except Refused as refused:
+            raise BadRequest(refused.code, params=refused.params) from refused
+        return [CloudEvent(event)], False
+    if kind != "application/json":
+        raise UnsupportedMediaType("unsupported_media_type", params={"accepted": _ACCEPTED})
+    return read_events(await read_body(request))
+
+
+async def answer_verdicts(
+    request: Request, verdicts: Sequence[Verdict], language: Language, **besides: Any
+) -> Response:
+    """200 with a verdict for each event, once they are resolved where the request prefers to wait."""
+    door: Door = request.app.state.door
     wait = _wait(request.headers.get("prefer"))
     headers = {}
     if wait is not None:
@@ -103,7 +161,7 @@ async def post_events(
     counts = dict.fromkeys(("accepted", "duplicate", "rejected"), 0)
     for verdict in verdicts:
         counts[verdict.status] += 1
-    return answer({**counts, "items": items}, headers=headers)
+    return answer({**besides, **counts, "items": items}, headers=headers)
 
 
 def _wait(prefer: str | None) -> float | None:
@@ -149,11 +207,20 @@ async def close_history(
     request: Request,
     history: str,
     _caller: Annotated[Caller, Depends(require("publish"))],
+    key: IdempotencyKey = None,
 ) -> Response:
     """End a backfill: when everything accepted before has been folded, each customer it touched announces once
     what is so. Closing again changes nothing."""
     if re.fullmatch(r"[A-Za-z0-9._:-]{1,100}", history) is None:
         raise BadRequest("invalid_history")
     door: Door = request.app.state.door
-    await door.close_history(history)
-    return answer({"history": history, "status": "closing"}, status=202)
+    kernel: Kernel = request.app.state.kernel
+    digest = request_hash(request.url.path, await read_body(request))
+    async with kernel.database.transaction() as conn:
+        before = await remembered(conn, request, key, digest)
+        if before is None:
+            await door.close_history(history)
+            done = Outcome(202, history, "", folded=False)
+            await remember(conn, request, key, digest, done)
+    headers = {"Idempotent-Replay": "true"} if before else {}
+    return answer({"history": history, "status": "closing"}, status=202, headers=headers)

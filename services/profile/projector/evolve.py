@@ -11,6 +11,7 @@ from shared.language import (
     ChurnBandChanged,
     ClockTicked,
     ComplaintAnswered,
+    ComplaintAssigned,
     ComplaintEscalated,
     ComplaintOpened,
     ComplaintReopened,
@@ -36,6 +37,8 @@ from shared.language import (
     PurchaseCorrected,
     PurchaseRefunded,
     RfmClassChanged,
+    SegmentEntered,
+    SegmentLeft,
     SurveyAnswered,
     TagAdded,
     TagDropped,
@@ -92,6 +95,10 @@ def evolve(state: Profile, event: Event) -> Profile:  # noqa: C901, PLR0912  (on
             state.rfm_class = later_shown(state.rfm_class, Shown(event.sequence, data.rfm_class))
         case ClockTicked() | HistoryClosed() | PolicyPublished():
             pass  # of the stream, not of a customer
+        case ComplaintAssigned():
+            pass  # nothing that the customer would notice
+        case SegmentEntered() | SegmentLeft():
+            pass  # they follow from what is known here
         case IdentifiersLinked() | LifecycleChanged() | TagGained() | TagDropped():
             pass  # what was told is the difference's business; links wait for the merging to come
         case _:

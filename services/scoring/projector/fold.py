@@ -16,6 +16,7 @@ from shared.language import (
     ChurnBandChanged,
     ClockTicked,
     ComplaintAnswered,
+    ComplaintAssigned,
     ComplaintEscalated,
     ComplaintOpened,
     ComplaintReopened,
@@ -41,6 +42,8 @@ from shared.language import (
     PurchaseCorrected,
     PurchaseRefunded,
     RfmClassChanged,
+    SegmentEntered,
+    SegmentLeft,
     SurveyAnswered,
     TagAdded,
     TagDropped,
@@ -79,7 +82,8 @@ def evolve(state: State, event: Event) -> State:
         case ComplaintResolved(complaint_id=complaint_id):
             return complain(_hear(state, event), complaint_id, _case(event, is_open=False))
         case (
-            InteractionRecorded()
+            ComplaintAssigned()
+            | InteractionRecorded()
             | SurveyAnswered()
             | CustomerDescribed()
             | CustomerIdentified()
@@ -103,6 +107,8 @@ def evolve(state: State, event: Event) -> State:
             | LifecycleChanged()
             | ChurnBandChanged()
             | RfmClassChanged()
+            | SegmentEntered()
+            | SegmentLeft()
         ):
             return state
         case other:

@@ -7,6 +7,7 @@ import structlog
 from shared.access import Access
 from shared.access.keys import new_key, register, revoke
 from shared.errors import Unavailable
+from tests.shared.http.conftest import build, client_of
 
 
 class Time:
@@ -60,6 +61,20 @@ async def test_a_verdict_is_kept_for_two_seconds_and_no_longer(access, conn, tim
     assert (await access.caller_of(raw)).name == "late"
     time.seconds += 0.2
     assert await access.caller_of(raw) is None
+
+
+async def test_a_revoked_key_opens_no_route_after_two_seconds(access, conn, time):
+    raw = new_key()
+    key_id = await register(conn, raw, name="late", scopes=["read"])
+    app = build()
+    app.state.kernel.access = access
+    async with client_of(app) as client:
+        client.headers["Authorization"] = f"Bearer {raw}"
+        assert (await client.get("/v1/secrets")).status_code == 200
+        await revoke(conn, key_id)
+        time.seconds += 2.1
+        answer = await client.get("/v1/secrets")
+        assert (answer.status_code, answer.json()["code"]) == (401, "invalid_credentials")
 
 
 async def test_the_database_away(access, conn, time):

@@ -36,6 +36,16 @@ async def test_scopes_may_be_given_one_by_one(run, conn):
     assert (await find(conn, hash_key(out.strip()))).scopes == {"read", "ops"}
 
 
+async def test_a_key_may_have_a_rate_of_its_own(run, conn):
+    raw = "tn_" + "r" * 32
+    for rate, kept in (("2.5", 2.5), ("0", 0), (None, None)):
+        given = ["--rate", rate] if rate else []
+        await run("create", "--name", "x", "--scope", "read", "--key", raw, *given)
+        assert (await find(conn, hash_key(raw))).rate == kept
+    await run("create", "--name", "x", "--scope", "read", "--key", raw, "--rate", "7")
+    assert (await run("list"))[1].splitlines()[1].endswith("\t7")
+
+
 async def test_a_known_key_is_registered_again_and_again(run, conn):
     raw = "tn_" + "k" * 32
     for _ in range(2):
@@ -59,13 +69,14 @@ async def test_list_and_revoke(run):
     code, out, _ = await run("list")
     header, line = out.splitlines()
     assert header.split("\t")[0] == "id"
-    key_id, name, scopes, prefixes, _, revoked = line.split("\t")
+    key_id, name, scopes, prefixes, _, revoked, rate = line.split("\t")
     assert (code, name, scopes, prefixes, revoked) == (0, "tills", "publish", "-", "-")
+    assert rate == "-"
     assert raw.strip() not in out
     code, out, err = await run("revoke", key_id)
     assert (code, out) == (0, "")
     assert "revoked" in err
-    assert not (await run("list"))[1].splitlines()[1].endswith("\t-")
+    assert (await run("list"))[1].splitlines()[1].split("\t")[5] != "-"
     again = await run("create", "--name", "x", "--scope", "read", "--key", raw.strip())
     assert again == (1, "", "This key has been revoked; create a new one.\n")
 
@@ -84,6 +95,9 @@ async def test_an_unknown_id(run):
         ["create", "--name", "", "--scope", "read"],
         ["create", "--name", "x", "--scope", "read", "--key", "short"],
         ["create", "--name", "x", "--scope", "read", "--source-prefix", ""],
+        ["create", "--name", "x", "--scope", "read", "--rate", "-1"],
+        ["create", "--name", "x", "--scope", "read", "--rate", "nan"],
+        ["create", "--name", "x", "--scope", "read", "--rate", "fast"],
         ["revoke", "7"],
         ["destroy"],
     ],

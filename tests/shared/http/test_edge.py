@@ -1,7 +1,7 @@
 import pytest
 
 from shared.metrics import registry
-from tests.shared.http.conftest import ADMIN, build, client_of
+from tests.shared.http.conftest import ADMIN, READER, build, client_of
 
 
 def counted(**labels) -> float:
@@ -70,8 +70,20 @@ async def test_browsers_may_read_our_headers(browser):
     response = await browser.get("/v1/orders/1")
     assert response.headers["access-control-allow-origin"] == "https://crm.example"
     exposed = response.headers["access-control-expose-headers"]
-    for header in ("ETag", "Tenure-Position", "Tenure-Freshness", "Retry-After"):
+    ours = ("ETag", "Tenure-Position", "Tenure-Freshness", "Retry-After", "RateLimit-Remaining")
+    for header in ours:
         assert header in exposed
+
+
+async def test_browsers_may_read_why_they_are_turned_away(browser):
+    for headers, status in (
+        ({}, 401),
+        ({"Authorization": "Bearer wrong"}, 401),
+        ({"Authorization": f"Bearer {READER}"}, 403),
+    ):
+        response = await browser.get("/v1/sales", headers=headers)
+        assert response.status_code == status
+        assert response.headers["access-control-allow-origin"] == "https://crm.example"
 
 
 async def test_problems_pass_through_cors(browser):

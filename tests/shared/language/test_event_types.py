@@ -13,6 +13,7 @@ CATALOGUE = {
     *(f"purchase.{verb}" for verb in ("completed", "cancelled", "refunded", "corrected")),
     "interaction.recorded",
     *(f"complaint.{verb}" for verb in ("opened", "answered", "escalated", "resolved", "reopened")),
+    "complaint.assigned",
     "survey.answered",
     *(f"customer.{verb}" for verb in ("described", "identified", "numbered", "edited")),
     "consent.changed",
@@ -22,13 +23,16 @@ CATALOGUE = {
     *("tag.added", "tag.removed", "tag.gained", "tag.dropped"),
     "lifecycle.changed",
     *("score.churn_band_changed", "score.rfm_class_changed"),
+    *("segment.entered", "segment.left"),
 }
 OURS_ALONE = {
+    "complaint.assigned",
     *("purchase.corrected", "customer.numbered", "customer.edited"),
     *("identifiers.added", "identifiers.linked"),
     *("clock.ticked", "history.closed", "policy.published"),
     *("tag.added", "tag.removed", "tag.gained", "tag.dropped", "lifecycle.changed"),
     *("score.churn_band_changed", "score.rfm_class_changed"),
+    *("segment.entered", "segment.left"),
 }
 every_type = pytest.mark.parametrize("kind", EVENT_TYPES.values(), ids=lambda kind: kind.name)
 
@@ -82,7 +86,7 @@ def test_the_schema_is_json(kind: EventType):
 def test_ranks(kind: EventType):
     """A fact or decision has rank 0, an announcement one above it, by what it may read."""
     expected = (
-        {"score": 1, "lifecycle": 2, "tag": 3}[kind.name.split(".")[0]]
+        {"score": 1, "lifecycle": 2, "tag": 3, "segment": 4}[kind.name.split(".")[0]]
         if (kind.announcement)
         else 0
     )
@@ -93,6 +97,7 @@ def test_announcements():
     assert {name for name, kind in EVENT_TYPES.items() if kind.announcement} == {
         *("score.churn_band_changed", "score.rfm_class_changed"),
         *("lifecycle.changed", "tag.gained", "tag.dropped"),
+        *("segment.entered", "segment.left"),
     }
 
 

@@ -145,6 +145,7 @@ TALLY: Projection[Tally, Told, TallyView] = Projection(
     version=1,
     consumes=frozenset({"survey.answered", "tag.added", EXTENDED}),
     emits=frozenset({"lifecycle.changed"}),
+    policies=frozenset({"tally"}),
     state=Tally,
     told=Told,
     view=TallyView,
@@ -215,10 +216,8 @@ def closed(history: str) -> bytes:
     return event("history.closed", HistoryClosed(history), customer=None)
 
 
-def published(high: int, version: int = 1) -> bytes:
-    return event(
-        "policy.published", PolicyPublished("tally", version, {"high": high}), customer=None
-    )
+def published(high: int, version: int = 1, name: str = "tally") -> bytes:
+    return event("policy.published", PolicyPublished(name, version, {"high": high}), customer=None)
 
 
 def extended(customer: UUID, survey: str) -> bytes:

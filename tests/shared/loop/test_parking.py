@@ -13,7 +13,7 @@ from shared.language.event_type import EventType
 from shared.loop import runner as loop_runner
 from shared.loop import worker as loop_worker
 from shared.loop.worker import Worker
-from shared.replaying import replay
+from shared.replaying import ask, tried
 from tests.shared.loop import tally
 from tests.shared.loop.bench import Bench, eventually, running
 from tests.shared.loop.folding import answers, folded_once, surveys
@@ -58,6 +58,13 @@ async def kernel(bench: Bench):
     await made.log.check()
     yield made
     await made.close()
+
+
+async def replay(kernel, entry):
+    """As the API does: ask, then wait for the outcome."""
+    async with kernel.database.transaction() as conn:
+        await ask(conn, entry, "chen.li")
+    return await tried(kernel, entry)
 
 
 @asynccontextmanager
@@ -151,13 +158,13 @@ async def test_a_person_applies_a_parked_event_exactly_once(bench: Bench, kernel
     async with working(kernel):
         entry = await parked_one(bench, kernel)
         monkeypatch.setattr(tally, "is_broken", lambda _survey: False)
-        outcomes = await asyncio.gather(*(replay(kernel, entry, "chen.li") for _ in range(3)))
+        outcomes = await asyncio.gather(*(replay(kernel, entry) for _ in range(3)))
         assert {row["status"] for row in outcomes} == {"applied"}
         with pytest.raises(Conflict) as again:
-            await replay(kernel, entry, "chen.li")
+            await replay(kernel, entry)
         assert again.value.params == {"state": "applied"}
         with pytest.raises(NotFound):
-            await replay(kernel, uuid4(), "chen.li")
+            await replay(kernel, uuid4())
     [row] = await bench.parked()
     assert row["resolved_by"] == "chen.li"
     assert row["resolved_at"] is not None
@@ -172,7 +179,7 @@ async def test_what_still_cannot_be_applied_stays_open_and_holds_up_nothing(benc
     await prepared(bench)
     async with working(kernel):
         entry = await parked_one(bench, kernel)
-        row = await replay(kernel, entry, "chen.li")
+        row = await replay(kernel, entry)
         assert row["status"] == "open"
         assert row["resolved_at"] is None
         later = [tally.ticked(DAY0 + tally.QUIET_AFTER)]

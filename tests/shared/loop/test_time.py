@@ -5,6 +5,7 @@ from uuid import UUID
 
 import pytest
 
+from shared.loop.rows import ALWAYS
 from tests.shared.loop.bench import Bench
 from tests.shared.loop.stream import Stream
 from tests.shared.loop.tally import DAY0, QUIET_AFTER, answered, published, ticked
@@ -89,6 +90,14 @@ async def test_a_policy_is_applied_to_every_row_of_the_partition(bench: Bench, s
     assert {row.due_at for row in rows.values()} == {DUE}, "derived, and due again in its time"
     await stream.send(published(1, version=2))
     assert await bench.said() == {str(A): ["high", "low", "high"], str(B): ["low", "high"]}
+
+
+async def test_a_policy_that_nothing_goes_by_wakes_no_row(bench: Bench, stream: Stream):
+    await stream.send(answered(A, "a"))
+    before = (await bench.rows())[A].due_at
+    for name, after in (("another", before), ("tally", ALWAYS)):
+        await stream.owner.apply(stream.next(published(1, name=name)))
+        assert (await bench.rows())[A].due_at == after
 
 
 async def test_a_policy_holds_for_its_own_batch(bench: Bench, stream: Stream):

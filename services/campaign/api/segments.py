@@ -1,0 +1,139 @@
+"""`/v1/segments`: reading segments, their members and their history."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Path, Query, Request
+from starlette.responses import Response
+
+from services.campaign import queries
+from services.campaign.api.answers import (
+    condition_answer,
+    etag,
+    fields_answer,
+    member_answer,
+    move_answer,
+    progress_answer,
+    segment_answer,
+)
+from services.campaign.api.examples import DETAIL, FIELD, MEMBER, MOVE, SEGMENT, WHY, page, shown
+from services.campaign.api.reads import READS, kernel_of
+from services.campaign.projector.explain import explain
+from services.campaign.projector.rules import compile_rule
+from services.campaign.projector.subject import Subject
+from shared.database import ReadConnection
+from shared.http.answers import answer
+from shared.http.language import Lang
+from shared.http.paging import Between, Page, cut_page, decode_cursor, page_answer
+from shared.identity import find_customer
+from shared.kernel import Kernel
+
+router = APIRouter(prefix="/v1/segments", tags=["segments"], dependencies=READS)
+
+SegmentId = Annotated[UUID, Path(description="Id of a segment.", examples=[SEGMENT["id"]])]
+Customer = Annotated[
+    str,
+    Path(
+        description="UUID, customer number (C2026000123) or `type:value` of an identifier.",
+        examples=["member_no:1"],
+    ),
+]
+
+
+@router.get("/fields", responses=shown(page(FIELD), "Everything that a rule may name."))
+async def list_fields() -> Response:
+    """Every field with its type, operators, meaning and values; the types that `count` knows."""
+    return answer(fields_answer())
+
+
+@router.get("", responses=shown(page(SEGMENT), "Saved segments."))
+async def list_segments(request: Request, page: Page) -> Response:
+    """Saved segments, in the order in which they were made."""
+    after = decode_cursor(page.cursor, tuple[UUID])[0] if page.cursor else None
+    async with kernel_of(request).database.read() as conn:
+        found = await queries.list_segments(conn, after=after, limit=page.limit + 1)
+        total = await queries.count_segments(conn) if page.count else None
+    items, next_cursor = cut_page(found, page.limit, lambda last: (last.id,))
+    return answer(page_answer([segment_answer(one) for one in items], next_cursor, total))
+
+
+async def detail(conn: ReadConnection, kernel: Kernel, one: queries.Segment) -> dict[str, Any]:
+    """A segment with how many belong to it, and how far it is filled."""
+    return {
+        **segment_answer(one),
+        "members": await queries.count_members(conn, one.id),
+        "progress": progress_answer(await queries.progress(conn, one, kernel.settings.partitions)),
+    }
+
+
+@router.get("/{segment}", responses=shown(DETAIL, "One segment."))
+async def read_segment(request: Request, segment: SegmentId) -> Response:
+    """One segment, how many belong to it, and whether everybody has been judged by its rule."""
+    kernel = kernel_of(request)
+    async with kernel.database.snapshot() as conn:
+        one = await queries.find_segment(conn, segment)
+        content = await detail(conn, kernel, one)
+    return answer(content, headers={"ETag": etag(one)})
+
+
+@router.get("/{segment}/members", responses=shown(page(MEMBER), "Who belongs to it."))
+async def list_members(request: Request, segment: SegmentId, page: Page) -> Response:
+    """Customers of a segment, by id."""
+    after = decode_cursor(page.cursor, tuple[UUID])[0] if page.cursor else None
+    async with kernel_of(request).database.read() as conn:
+        await queries.find_segment(conn, segment)
+        found = await queries.list_members(conn, segment, after=after, limit=page.limit + 1)
+        total = await queries.count_members(conn, segment) if page.count else None
+    items, next_cursor = cut_page(found, page.limit, lambda last: (last[0],))
+    return answer(page_answer([member_answer(*one) for one in items], next_cursor, total))
+
+
+@router.get("/{segment}/members/{customer}", responses=shown(WHY, "Why in, or why not."))
+async def why(request: Request, segment: SegmentId, customer: Customer, language: Lang) -> Response:
+    """Every condition of the rule with its verdict and what is known of the customer."""
+    kernel = kernel_of(request)
+    async with kernel.database.snapshot() as conn:
+        one = await queries.find_segment(conn, segment)
+        asked = await queries.find_asked(conn, customer, kernel.service.version)
+    rule = compile_rule(one.rule)
+    subject = Subject(asked.state, asked.clock, kernel.settings.timezone)
+    findings = explain(rule, subject)
+    return answer(
+        {
+            "customer_id": asked.customer_id,
+            "segment_id": one.id,
+            "member": rule.test(subject),
+            "since": queries.since(asked.told, one.id),
+            "as_of": subject.time(),
+            "version": one.version,
+            "conditions": [condition_answer(finding, language) for finding in findings],
+        }
+    )
+
+
+@router.get("/{segment}/history", responses=shown(page(MOVE), "Who came and went."))
+async def list_history(
+    request: Request,
+    segment: SegmentId,
+    page: Page,
+    between: Between,
+    language: Lang,
+    customer: Annotated[
+        str | None, Query(description="Only this customer.", examples=["member_no:1"])
+    ] = None,
+) -> Response:
+    """Who entered and left, newest first, and what moved them. Also of a segment that is gone."""
+    after = decode_cursor(page.cursor, tuple[queries.Moment, UUID]) if page.cursor else None
+    async with kernel_of(request).database.read() as conn:
+        if not await queries.has_history(conn, segment):
+            await queries.find_segment(conn, segment)
+        found = await queries.list_moves(
+            conn,
+            segment,
+            customer_id=await find_customer(conn, customer) if customer else None,
+            between=(between.start, between.end),
+            after=after,
+            limit=page.limit + 1,
+        )
+    items, next_cursor = cut_page(found, page.limit, lambda last: (last.at, last.event_id))
+    return answer(page_answer([move_answer(one, language) for one in items], next_cursor))

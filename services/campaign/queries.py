@@ -1,0 +1,214 @@
+"""What campaign answers from: reads only."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+import msgspec
+import orjson
+from sqlalchemy import select
+
+from services.campaign.projector import Audience, Told, decoded
+from services.campaign.projector.segments import NAME
+from services.campaign.projector.times import moment
+from services.campaign.tables import audience, segment, segment_history
+from shared.database import Connection, ReadConnection, Row, fetch
+from shared.errors import NotFound
+from shared.identity import find_customer
+from shared.loop.rows import ALWAYS
+
+Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+
+_told = msgspec.msgpack.Decoder(Told).decode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Segment:
+    """One saved segment. Times are UTC."""
+
+    id: UUID
+    name: str
+    description: str
+    rule: dict[str, Any]
+    version: int
+    policy_version: int
+    created_at: datetime
+    created_by: str
+    updated_at: datetime
+    updated_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How many customers have been judged by a segment's rule, and of how many."""
+
+    filled: int
+    of: int
+    told: bool
+    """Every partition knows the rule."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One customer, to be asked by a rule at the clock of its partition (UTC)."""
+
+    customer_id: UUID
+    state: Audience
+    clock: datetime | None
+    told: Told
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """One coming or going."""
+
+    customer_id: UUID
+    at: datetime
+    event_id: UUID
+    entered: bool
+    moved_by: str
+    cause: UUID | None
+    version: int
+
+
+def _segment(row: Row) -> Segment:
+    return Segment(**{name: row[name] for name in Segment.__slots__})
+
+
+async def find_segment(conn: ReadConnection | Connection, segment_id: UUID) -> Segment:
+    """One segment. Raises NotFound."""
+    rows = await conn.fetch("SELECT * FROM segment WHERE id = $1", segment_id)
+    if not rows:
+        raise NotFound("segment_not_found")
+    return _segment(rows[0])
+
+
+async def list_segments(conn: ReadConnection, *, after: UUID | None, limit: int) -> list[Segment]:
+    """Segments in the order in which they were made."""
+    chosen = select(segment).order_by(segment.c.id).limit(limit)
+    if after is not None:
+        chosen = chosen.where(segment.c.id > after)
+    return [_segment(row) for row in await fetch(conn, chosen)]
+
+
+async def count_segments(conn: ReadConnection) -> int:
+    """How many segments there are."""
+    return int(await conn.fetchval("SELECT count(*) FROM segment"))
+
+
+async def progress(conn: ReadConnection, one: Segment, partitions: int) -> Progress:
+    """How far a segment has been filled. Rows of partitions that do not know the rule yet, and rows that are to
+    be derived as soon as possible, are not."""
+    row = await conn.fetchrow(
+        "SELECT count(*) AS of, count(*) FILTER (WHERE due_at <= $2 OR NOT partition = ANY("
+        "  SELECT partition FROM policy WHERE name = $3 AND version >= $1)) AS waiting,"
+        " (SELECT count(DISTINCT partition) FROM policy WHERE name = $3 AND version >= $1) AS told"
+        " FROM audience WHERE head = customer_id",
+        one.policy_version,
+        ALWAYS,
+        NAME,
+    )
+    assert row is not None, "a query of scalars has a row"
+    return Progress(row["of"] - row["waiting"], row["of"], row["told"] >= partitions)
+
+
+def _holding(segment_id: UUID) -> str:
+    return orjson.dumps([str(segment_id)]).decode()
+
+
+async def count_members(conn: ReadConnection, segment_id: UUID) -> int:
+    """How many customers belong to a segment."""
+    return int(
+        await conn.fetchval(
+            "SELECT count(*) FROM audience WHERE segments @> $1::jsonb AND head = customer_id",
+            _holding(segment_id),
+        )
+    )
+
+
+async def list_members(
+    conn: ReadConnection, segment_id: UUID, *, after: UUID | None, limit: int
+) -> list[tuple[UUID, datetime | None]]:
+    """Customers of a segment by id, and since when; None where that was not announced yet."""
+    chosen = (
+        select(audience.c.customer_id, audience.c.told)
+        .where(
+            audience.c.segments.contains([str(segment_id)]),
+            audience.c.head == audience.c.customer_id,
+        )
+        .order_by(audience.c.customer_id)
+        .limit(limit)
+    )
+    if after is not None:
+        chosen = chosen.where(audience.c.customer_id > after)
+    rows = await fetch(conn, chosen)
+    return [(row["customer_id"], since(_of(row["told"]), segment_id)) for row in rows]
+
+
+def _of(told: bytes) -> Told:
+    return _told(told) if told else Told()
+
+
+def since(told: Told, segment_id: UUID) -> datetime | None:
+    """From when on a customer belongs to a segment, as it was announced."""
+    known = told.segments.get(str(segment_id))
+    return moment(known.at) if known else None
+
+
+_ASKED = (
+    "SELECT a.customer_id, a.state, a.told, c.clock FROM audience AS a"
+    " JOIN audience AS h ON h.head = a.customer_id"
+    " LEFT JOIN checkpoint AS c ON c.topic = 'customers' AND c.version = $2 AND c.partition = a.partition"
+    " WHERE h.customer_id = $1"
+)
+
+
+async def find_asked(conn: ReadConnection, reference: str, version: int) -> Asked:
+    """The customer that a caller names; an absorbed one's is the survivor's. Raises NotFound."""
+    row = await conn.fetchrow(_ASKED, await find_customer(conn, reference), version)
+    if row is None or not row["state"]:
+        raise NotFound("customer_not_found")
+    return Asked(row["customer_id"], decoded(row["state"]), row["clock"], _of(row["told"]))
+
+
+async def list_moves(
+    conn: ReadConnection,
+    segment_id: UUID,
+    *,
+    customer_id: UUID | None,
+    between: tuple[datetime | None, datetime | None],
+    after: tuple[datetime, UUID] | None,
+    limit: int,
+) -> list[Move]:
+    """Who came and went, newest first; `between` includes its start only."""
+    table = segment_history.c
+    chosen = (
+        select(segment_history)
+        .where(table.segment_id == segment_id)
+        .order_by(table.at.desc(), table.event_id.desc())
+        .limit(limit)
+    )
+    start, end = between
+    if customer_id is not None:
+        chosen = chosen.where(table.customer_id == customer_id)
+    if start is not None:
+        chosen = chosen.where(table.at >= start)
+    if end is not None:
+        chosen = chosen.where(table.at < end)
+    if after is not None:
+        at, event_id = after
+        beyond = (table.at < at) | (table.event_id < event_id)
+        chosen = chosen.where(table.at <= at, beyond)
+    names: Sequence[str] = Move.__slots__
+    return [Move(**{name: row[name] for name in names}) for row in await fetch(conn, chosen)]
+
+
+async def has_history(conn: ReadConnection, segment_id: UUID) -> bool:
+    """Whether anybody ever came into a segment, also into one that is gone."""
+    return bool(
+        await conn.fetchval(
+            "SELECT EXISTS (SELECT FROM segment_history WHERE segment_id = $1)", segment_id
+        )
+    )

@@ -1,0 +1,8 @@
+"""Campaign as the kernel sees it."""
+
+from services.campaign.journal import HISTORY
+from services.campaign.projection import AUDIENCE
+from services.campaign.tables import metadata
+from shared.service import Service
+
+SERVICE = Service(name="campaign", metadata=metadata, projections=(AUDIENCE,), journals=(HISTORY,))

@@ -1,0 +1,467 @@
+"""Complaints as cases: opened, given to somebody, answered, escalated, resolved, reopened, with their history."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Annotated, Any
+from uuid import UUID
+
+import msgspec
+import orjson
+from fastapi import APIRouter, Depends, Query, Request
+from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
+from sqlalchemy import ColumnElement, func, select, tuple_
+from starlette.responses import Response
+
+from services.interaction.arrivals import CUSTOMER_ID, Arrival
+from services.interaction.cases import (
+    COMPLAINT,
+    STATUSES,
+    TRANSITIONS,
+    Case,
+    Step,
+    case_of,
+)
+from services.interaction.filing import case_in, locked_case, read_case
+from services.interaction.recording import Prepared, event_of, headers_of, read_object, record
+from services.interaction.tables import complaint
+from shared.access import Caller, require
+from shared.commands import Outcome
+from shared.database import Connection, Row, fetch
+from shared.errors import Conflict, FieldError, NotFound, Unprocessable
+from shared.http.answers import answer
+from shared.http.etags import IfMatch, check_if_match, etag_of
+from shared.http.idempotency import IdempotencyKey
+from shared.http.language import Lang
+from shared.http.paging import Between, Page, cut_page, decode_cursor, page_answer
+from shared.identity import find_customer
+from shared.ids import new_id
+from shared.kernel import Kernel
+from shared.reading import read_manners
+from shared.words import Language, label
+
+router = APIRouter(tags=["complaints"])
+
+Staff = Annotated[Caller, Depends(require("service", "sales"))]
+_reads = [Depends(require("read")), Depends(read_manners)]
+_MOMENT = timedelta(microseconds=1)
+
+_OPEN = {
+    "customer": "member_no:M42",
+    "category": "quality",
+    "severity": "high",
+    "description": "The milk was sour two days before its date.",
+    "order_id": "A-1001",
+    "product_ids": ["P9"],
+}
+_CASE = {
+    "id": "8a6f0c1e-2a54-5f0e-9d43-5d3f4f0f7a11",
+    "complaint_id": "K-204",
+    "customer_id": "01999a6e-3c0a-7b52-9a55-3f0e8d1c2b7a",
+    "status": "answered",
+    "label": "已答复",
+    "category": "quality",
+    "severity": "high",
+    "description": "The milk was sour two days before its date.",
+    "order_id": "A-1001",
+    "product_ids": ["P9"],
+    "assigned_to": "liu.yang",
+    "opened_at": "2026-11-20T04:03:11Z",
+    "updated_at": "2026-11-20T06:10:00Z",
+    "possible": ["answer", "assign", "escalate", "resolve"],
+    "history": [
+        {
+            "event_id": "01934b5c-7a00-7000-8000-000000000001",
+            "step": "opened",
+            "at": "2026-11-20T04:03:11Z",
+            "by": "crm",
+            "note": "The milk was sour two days before its date.",
+            "to": None,
+            "source": "crm",
+        },
+        {
+            "event_id": "01934b5c-7a00-7000-8000-000000000002",
+            "step": "answered",
+            "at": "2026-11-20T06:10:00Z",
+            "by": "liu.yang",
+            "note": "Called back and apologised.",
+            "to": None,
+            "source": "crm",
+        },
+    ],
+}
+
+
+def _shown(status: int, text: str) -> dict[int | str, dict[str, Any]]:
+    content = {"application/json": {"example": _CASE}}
+    return {status: {"description": text, "content": content}}
+
+
+def _body(example: dict[str, Any]) -> dict[str, Any]:
+    return {"requestBody": {"content": {"application/json": {"example": example}}}}
+
+
+def _shape(row: Row, language: Language) -> dict[str, Any]:
+    """A case as it is answered; its history oldest first."""
+    case = case_in(row)
+    about = case.opening
+    return {
+        "id": row["id"],
+        "complaint_id": case.steps[0].complaint_id,
+        "customer_id": row["customer_id"],
+        "status": case.status,
+        "label": label("complaint", case.status, language),
+        "category": row["category"],
+        "severity": row["severity"],
+        "description": about.note or None if about else None,
+        "order_id": about.order_id or None if about else None,
+        "product_ids": about.product_ids if about else (),
+        "assigned_to": row["assigned_to"],
+        "opened_at": row["opened_at"],
+        "updated_at": case.steps[-1].at,
+        "possible": [name for name, froms in sorted(TRANSITIONS.items()) if case.status in froms],
+        "history": [_step(step) for step in case.steps],
+    }
+
+
+def _step(step: Step) -> dict[str, Any]:
+    return {
+        "event_id": step.event_id,
+        "step": step.what,
+        "at": step.at,
+        "by": step.by or None,
+        "note": step.note or None,
+        "to": step.to or None,
+        "source": step.source,
+    }
+
+
+def _etag(case: Case) -> str:
+    return etag_of([step.event_id for step in case.steps])
+
+
+async def _row(request: Request, case_id: UUID) -> Row:
+    kernel: Kernel = request.app.state.kernel
+    async with kernel.database.read() as conn:
+        row = await read_case(conn, case_id)
+    if row is None:
+        raise NotFound("complaint_not_found")
+    return row
+
+
+async def _answer(request: Request, outcome: Outcome, language: Language) -> Response:
+    row = await _row(request, UUID(outcome.subject))
+    headers = {"ETag": _etag(case_in(row)), **headers_of(outcome)}
+    if outcome.status == 201:
+        headers["Location"] = f"/v1/complaints/{outcome.subject}"
+    status = outcome.status if outcome.folded else 202
+    return answer(_shape(row, language), status=status, headers=headers)
+
+
+@router.post(
+    "/v1/complaints",
+    status_code=201,
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/json": {
+                    "schema": {"type": "object", "required": ["customer", "category"]},
+                    "example": _OPEN,
+                }
+            },
+        }
+    },
+    responses=_shown(201, "The case."),
+)
+async def open_complaint(
+    request: Request, caller: Staff, language: Lang, key: IdempotencyKey = None
+) -> Response:
+    """Open a case: the event's fields with `customer` and `at` (now where it is missing). `complaint_id` may be left
+    out; one that the customer has already is a conflict."""
+    body = await read_object(request)
+
+    async def prepare(_conn: Connection) -> Prepared:
+        fields = dict(body)
+        fields.setdefault("complaint_id", new_id())
+        arrival = event_of(
+            request,
+            "complaint.opened",
+            source=caller.name,
+            customer=fields.pop("customer", None),
+            at=fields.pop("at", None),
+            data=fields,
+        )
+        data = orjson.dumps({**orjson.loads(bytes(arrival.data)), "by": caller.name})
+        return Prepared(msgspec.structs.replace(arrival, data=msgspec.Raw(data)), keep)
+
+    async def keep(conn: Connection, customer_id: UUID, arrival: Arrival) -> str:
+        complaint_id = orjson.loads(bytes(arrival.data))["complaint_id"]
+        case_id = case_of(customer_id, complaint_id)
+        row = await read_case(conn, case_id)
+        assert row is not None, "the resolver has just kept it"
+        if sum(step.what == "opened" for step in case_in(row).steps) > 1:
+            raise Conflict("complaint_exists")
+        return str(case_id)
+
+    outcome = await record(request, prepare, command="open_complaint", key=key)
+    return await _answer(request, outcome, language)
+
+
+def _no_nul(text: str) -> str:
+    if "\0" in text:
+        raise ValueError("a NUL character")
+    return text
+
+
+Who = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=256),
+    AfterValidator(_no_nul),
+]
+Note = Annotated[
+    str, StringConstraints(strip_whitespace=True, max_length=20_000), AfterValidator(_no_nul)
+]
+
+
+class _Command(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    by: Who | None = None
+    """Who of the company's people does it; the key's name where it is missing."""
+
+
+class Assign(_Command):
+    """Give the case to somebody."""
+
+    to: Who
+    note: Note = ""
+
+
+class Noted(_Command):
+    """Take a step, with a note about it."""
+
+    note: Note = ""
+
+
+class Resolve(_Command):
+    """Settle the case."""
+
+    resolution: Annotated[Note, StringConstraints(min_length=1)]
+
+
+async def _take(
+    request: Request,
+    case_id: UUID,
+    caller: Caller,
+    name: str,
+    type_: str,
+    said: Mapping[str, Any],
+    key: str | None,
+    if_match: str | None,
+) -> Outcome:
+    """Take a step of a case, if its status allows it. Decided under the case's lock."""
+    kernel: Kernel = request.app.state.kernel
+
+    async def prepare(conn: Connection) -> Prepared:
+        found = await locked_case(conn, case_id)
+        if found is None:
+            raise NotFound("complaint_not_found")
+        customer_id, case = found
+        check_if_match(if_match, _etag(case))
+        if case.status not in TRANSITIONS[name]:
+            allowed = ", ".join(sorted(TRANSITIONS[name]))
+            raise Conflict("wrong_transition", params={"status": case.status, "allowed": allowed})
+        now = kernel.clock()
+        data = {name: value for name, value in said.items() if value}
+        data = {"by": caller.name, **data, "complaint_id": case.steps[0].complaint_id}
+        arrival = Arrival(
+            id=new_id(),
+            source=caller.name,
+            type=f"{COMPLAINT}{type_}",
+            time=max(now, case.steps[-1].at + _MOMENT),  # a step that counts comes last
+            utcoffset=0,
+            receivedtime=now,
+            contenthash="",
+            customer={CUSTOMER_ID: str(customer_id)},
+            data=msgspec.Raw(orjson.dumps(data)),
+        )
+        return Prepared(arrival, keep, 200)
+
+    async def keep(_conn: Connection, _customer_id: UUID, _arrival: Arrival) -> str:
+        return str(case_id)
+
+    return await record(request, prepare, command=f"{name}_complaint", key=key)
+
+
+@router.post(
+    "/v1/complaints/{case_id}/assign",
+    responses=_shown(200, "The case."),
+    openapi_extra=_body({"to": "liu.yang"}),
+)
+async def assign_complaint(
+    request: Request,
+    case_id: UUID,
+    body: Assign,
+    caller: Staff,
+    language: Lang,
+    key: IdempotencyKey = None,
+    if_match: IfMatch = None,
+) -> Response:
+    """Give the case to somebody. 409 once it is resolved."""
+    said = body.model_dump()
+    outcome = await _take(request, case_id, caller, "assign", "assigned", said, key, if_match)
+    return await _answer(request, outcome, language)
+
+
+@router.post(
+    "/v1/complaints/{case_id}/answer",
+    responses=_shown(200, "The case."),
+    openapi_extra=_body({"note": "Called back and apologised."}),
+)
+async def answer_complaint(
+    request: Request,
+    case_id: UUID,
+    body: Noted,
+    caller: Staff,
+    language: Lang,
+    key: IdempotencyKey = None,
+    if_match: IfMatch = None,
+) -> Response:
+    """Note that the customer was answered. 409 once it is resolved."""
+    said = body.model_dump()
+    outcome = await _take(request, case_id, caller, "answer", "answered", said, key, if_match)
+    return await _answer(request, outcome, language)
+
+
+@router.post(
+    "/v1/complaints/{case_id}/escalate",
+    responses=_shown(200, "The case."),
+    openapi_extra=_body({"note": "Third case with this batch."}),
+)
+async def escalate_complaint(
+    request: Request,
+    case_id: UUID,
+    body: Noted,
+    caller: Staff,
+    language: Lang,
+    key: IdempotencyKey = None,
+    if_match: IfMatch = None,
+) -> Response:
+    """Hand the case to somebody who can do more. 409 where it was, or is resolved."""
+    said = body.model_dump()
+    outcome = await _take(request, case_id, caller, "escalate", "escalated", said, key, if_match)
+    return await _answer(request, outcome, language)
+
+
+@router.post(
+    "/v1/complaints/{case_id}/resolve",
+    responses=_shown(200, "The case."),
+    openapi_extra=_body({"resolution": "Refunded and a voucher sent."}),
+)
+async def resolve_complaint(
+    request: Request,
+    case_id: UUID,
+    body: Resolve,
+    caller: Staff,
+    language: Lang,
+    key: IdempotencyKey = None,
+    if_match: IfMatch = None,
+) -> Response:
+    """Settle the case, with how. 409 where it is settled already."""
+    said = body.model_dump()
+    outcome = await _take(request, case_id, caller, "resolve", "resolved", said, key, if_match)
+    return await _answer(request, outcome, language)
+
+
+@router.post(
+    "/v1/complaints/{case_id}/reopen",
+    responses=_shown(200, "The case."),
+    openapi_extra=_body({"note": "The voucher did not work."}),
+)
+async def reopen_complaint(
+    request: Request,
+    case_id: UUID,
+    body: Noted,
+    caller: Staff,
+    language: Lang,
+    key: IdempotencyKey = None,
+    if_match: IfMatch = None,
+) -> Response:
+    """Open the case again. 409 unless it is resolved."""
+    said = body.model_dump()
+    outcome = await _take(request, case_id, caller, "reopen", "reopened", said, key, if_match)
+    return await _answer(request, outcome, language)
+
+
+@router.get(
+    "/v1/complaints",
+    dependencies=_reads,
+    responses={
+        200: {"content": {"application/json": {"example": {"items": [_CASE], "next_cursor": None}}}}
+    },
+)
+async def list_complaints(
+    request: Request,
+    language: Lang,
+    page: Page,
+    between: Between,
+    status: Annotated[
+        list[str] | None,
+        Query(description="One of these: open, answered, escalated, resolved, reopened."),
+    ] = None,
+    customer: Annotated[
+        str | None, Query(max_length=400, description="UUID, number or `type:value`.")
+    ] = None,
+    severity: Annotated[str | None, Query(max_length=64)] = None,
+    category: Annotated[str | None, Query(max_length=64)] = None,
+    assigned_to: Annotated[str | None, Query(max_length=256)] = None,
+) -> Response:
+    """Cases, the latest opened first; `from` and `to` bound when they were opened."""
+    unknown = [one for one in status or [] if one not in STATUSES]
+    if unknown:
+        params = {"allowed": ", ".join(STATUSES)}
+        raise Unprocessable(
+            "validation_failed", errors=[FieldError("?status", "not_allowed", params)]
+        )
+    table = complaint.c
+    where: list[ColumnElement[bool]] = []
+    if status:
+        where.append(table.status.in_(status))
+    named = (
+        (table.severity, severity),
+        (table.category, category),
+        (table.assigned_to, assigned_to),
+    )
+    where += [column == value for column, value in named if value]
+    if between.start:
+        where.append(table.opened_at >= between.start)
+    if between.end:
+        where.append(table.opened_at < between.end)
+    kernel: Kernel = request.app.state.kernel
+    async with kernel.database.read() as conn:
+        if customer:
+            where.append(table.customer_id == await find_customer(conn, customer))
+        total = None
+        if page.count:
+            counted = select(func.count()).select_from(complaint).where(*where)
+            total = (await fetch(conn, counted))[0][0]
+        if page.cursor:
+            after = decode_cursor(page.cursor, tuple[datetime, UUID])
+            where.append(tuple_(table.opened_at, table.id) < tuple_(*after))
+        statement = (
+            select(complaint)
+            .where(*where)
+            .order_by(table.opened_at.desc(), table.id.desc())
+            .limit(page.limit + 1)
+        )
+        rows = await fetch(conn, statement)
+    shown, cursor = cut_page(rows, page.limit, lambda row: (row["opened_at"], row["id"]))
+    items = [_shape(row, language) for row in shown]
+    return answer(page_answer(items, cursor, total))
+
+
+@router.get("/v1/complaints/{case_id}", dependencies=_reads, responses=_shown(200, "The case."))
+async def get_complaint(request: Request, case_id: UUID, language: Lang) -> Response:
+    """One case with its history, and what may be done with it now."""
+    row = await _row(request, case_id)
+    return answer(_shape(row, language), headers={"ETag": _etag(case_in(row))})
