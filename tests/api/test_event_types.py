@@ -6,7 +6,9 @@ from tests.world import World
 
 
 async def test_every_type_is_shown_with_schema_and_example(sender: Sender):
-    body = (await sender.get("/v1/event-types")).json()
+    answer = await sender.get("/v1/event-types")
+    assert float(answer.headers["tenure-freshness"]) >= 0
+    body = answer.json()
     assert {item["type"] for item in body["items"]} == PUBLISHABLE
     assert body["next_cursor"] is None
     for item in body["items"]:

@@ -9,9 +9,12 @@ from shared.access import require
 from shared.http.answers import answer
 from shared.http.language import Lang
 from shared.language import EVENT_TYPES, EventType
+from shared.reading import read_manners
 from shared.words import Language
 
-router = APIRouter(tags=["events"], dependencies=[Depends(require("read", "publish"))])
+router = APIRouter(
+    tags=["events"], dependencies=[Depends(require("read", "publish")), Depends(read_manners)]
+)
 
 
 @router.get("/v1/event-types")
