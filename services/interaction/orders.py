@@ -37,7 +37,8 @@ class RefundLine(msgspec.Struct, frozen=True, gc=False):
     utcoffset: int
     currency: str
     amount: int
-    customer: str
+    customer: str = ""
+    """Empty in orders that were kept before it was."""
 
 
 class Order(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
@@ -136,7 +137,7 @@ def _refund(order: Order, fact: Fact) -> Order:
 def _holder(order: Order) -> str:
     """Whose order it is: the buyer's; of one whose purchase is not known, whoever was refunded first."""
     if order.current is None and order.refunds:
-        return _in_time(order.refunds)[0].customer
+        return _in_time(order.refunds)[0].customer or order.customer
     return order.customer
 
 

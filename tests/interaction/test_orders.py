@@ -238,6 +238,16 @@ def test_an_order_survives_being_stored():
     assert msgspec.msgpack.decode(msgspec.msgpack.encode(order), type=Order) == order
 
 
+def test_an_order_that_was_kept_without_its_refunds_customers_is_still_read():
+    order, _, _ = run([refunded(1, 1, 500, BOB)])
+    kept = msgspec.msgpack.decode(msgspec.msgpack.encode(order))
+    for line in kept["refunds"].values():
+        del line["customer"]
+    again = msgspec.msgpack.decode(msgspec.msgpack.encode(kept), type=Order)
+    after, told = settle(again, refunded(2, 2, 300, BOB))
+    assert (after.customer, [one.customer for one in told]) == (BOB, [BOB])
+
+
 customers = st.sampled_from((ALICE, BOB, CAROL))
 amounts = st.integers(0, 50_000)
 baskets = st.fixed_dictionaries(
