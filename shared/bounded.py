@@ -8,7 +8,7 @@ from bisect import bisect_left
 from collections.abc import Callable
 from functools import lru_cache
 from hashlib import blake2b
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar, overload
 
 import msgspec
 
@@ -24,6 +24,13 @@ ENDS = 32
 """Entries kept at either end of a list."""
 
 
+class Shown(msgspec.Struct, Generic[V], array_like=True, frozen=True, gc=False):
+    """What another service announced; the log's order decides."""
+
+    sequence: int
+    value: V
+
+
 class Register(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """A value of which the last write wins, by (time, event id)."""
 
@@ -32,11 +39,26 @@ class Register(msgspec.Struct, array_like=True, frozen=True, gc=False):
     value: Any
 
 
-def latest(kept: Register | None, new: Register) -> Register:
+@overload
+def latest(kept: Register | None, new: Register) -> Register: ...
+@overload
+def latest(kept: Register | None, new: Register | None) -> Register | None: ...
+def latest(kept: Register | None, new: Register | None) -> Register | None:
     """The later of two writes."""
-    if kept is None or (new.at, new.id) > (kept.at, kept.id):
-        return new
-    return kept
+    if kept is None or new is None:
+        return new if kept is None else kept
+    return new if (new.at, new.id) > (kept.at, kept.id) else kept
+
+
+@overload
+def shown_last(kept: Shown[V] | None, new: Shown[V]) -> Shown[V]: ...
+@overload
+def shown_last(kept: Shown[V] | None, new: Shown[V] | None) -> Shown[V] | None: ...
+def shown_last(kept: Shown[V] | None, new: Shown[V] | None) -> Shown[V] | None:
+    """The later of two announcements."""
+    if kept is None or new is None:
+        return new if kept is None else kept
+    return new if new.sequence > kept.sequence else kept
 
 
 def earliest(kept: Register | None, new: Register | None) -> Register | None:
@@ -76,7 +98,7 @@ def insert(entries: list[Entry], at: int, by: str, number: int) -> None:
 
 @lru_cache(maxsize=16_384)
 def _digest(key: str) -> bytes:
-    return blake2b(key.encode(), digest_size=8).digest()
+    return blake2b(key.encode("utf-8", "surrogatepass"), digest_size=8).digest()
 
 
 def retain(kept: dict[str, V], limit: int, rank: Callable[[str], Any] = _digest) -> None:

@@ -47,6 +47,13 @@ class Outcome:
     replayed: bool = False
 
 
+def headers_of(outcome: Outcome, *positions: str) -> dict[str, str]:
+    """`Tenure-Position`, also of what was written before the command, and whether the command was done before."""
+    position = ",".join(part for part in (*positions, outcome.position) if part)
+    headers = {"Tenure-Position": position} if position else {}
+    return headers | ({"Idempotent-Replay": "true"} if outcome.replayed else {})
+
+
 Decide = Callable[[Any], Sequence[Decision]]
 """From the customer's state as it is now (folded and pending) to events; raises Problems."""
 

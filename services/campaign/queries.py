@@ -12,12 +12,12 @@ from sqlalchemy import select
 
 from services.campaign.projector import Audience, Told, decoded
 from services.campaign.projector.segments import NAME
-from services.campaign.projector.times import moment
 from services.campaign.tables import audience, segment, segment_history
 from shared.database import Connection, ReadConnection, Row, fetch
 from shared.errors import NotFound
 from shared.identity import find_customer
 from shared.loop.rows import ALWAYS
+from shared.moments import moment
 
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 

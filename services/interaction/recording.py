@@ -165,9 +165,3 @@ async def _resolved(
         raise TooLarge("event_too_large", params={"limit": MAX_RECORD_BYTES}) from error
     customer_id = await conn.fetchval("SELECT customer_id FROM door WHERE key = $1", key)
     return entries, customer_id
-
-
-def headers_of(outcome: Outcome) -> dict[str, str]:
-    """`Tenure-Position`, and whether it was done before."""
-    headers = {"Tenure-Position": outcome.position} if outcome.position else {}
-    return headers | ({"Idempotent-Replay": "true"} if outcome.replayed else {})

@@ -18,11 +18,11 @@ from services.scoring.fitting import (
     is_same_cuts,
     is_same_model,
 )
-from services.scoring.projector.purchases import microseconds
 from services.scoring.queries import policies_in_force
 from services.scoring.tables import score
 from shared.database import ReadConnection, fetch
 from shared.language import PolicyPublished
+from shared.moments import micros
 from shared.projection import Policies
 
 _TOTALS = select(
@@ -75,7 +75,7 @@ async def _population(conn: ReadConnection) -> Population:
         first_day=_integers(first_day),
         last_day=_integers(last_day),
         utcoffset=_integers(utcoffset),
-        last_at=_integers([microseconds(at) for at in last_at]),
+        last_at=_integers([micros(at) for at in last_at]),
         orders=_integers(orders),
         monetary=_integers(monetary),
         currency=currency,

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.profile.projector import Profile, evolve, walk
-from services.profile.projector.bounded import ENDS, insert, retain
 from services.profile.projector.items import Item, bought
 from services.profile.projector.state import IDENTIFIERS, OTHER_FIELDS
+from shared.bounded import ENDS, insert, retain
 from shared.language import (
     ComplaintReopened,
     ComplaintResolved,

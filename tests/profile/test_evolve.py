@@ -8,7 +8,6 @@ import pytest
 
 from services.profile.projection import PROFILE
 from services.profile.projector import Profile, evolve
-from services.profile.projector.times import micros
 from shared.language import (
     EVENT_TYPES,
     ChurnBandChanged,
@@ -41,6 +40,7 @@ from shared.language import (
     TagRemoved,
     contribution,
 )
+from shared.moments import micros
 from tests.profile.folding import Story, codes, day
 from tests.strategies import bought, event_id, make_event
 

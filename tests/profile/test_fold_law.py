@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from services.profile.projector import Profile, View, derive, evolve, merge, path
 from services.profile.projector.rules import BUILT_IN_LIFECYCLE
-from services.profile.projector.times import micros, moment
 from shared.codec import Event
+from shared.moments import micros, moment
 from tests.profile.folding import Rows, fold, settled
 from tests.strategies import clocks, divided, histories, rearranged
 

@@ -4,7 +4,6 @@ import pytest
 
 from services.profile.projector import path, turns_at
 from services.profile.projector.rules import BUILT_IN_LIFECYCLE, LifecycleRules, body, faults
-from services.profile.projector.times import micros, moment
 from shared.language import (
     ComplaintOpened,
     ComplaintResolved,
@@ -14,6 +13,7 @@ from shared.language import (
     SurveyAnswered,
     contribution,
 )
+from shared.moments import micros, moment
 from shared.projection import Policy
 from tests.profile.folding import DAY_0, Story, day
 from tests.strategies import bought, event_id

@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from services.profile.projector import derive, merge, path
 from services.profile.projector.rules import BUILT_IN_LIFECYCLE
-from services.profile.projector.times import micros, moment
 from shared.codec import Event
 from shared.language import (
     ComplaintAnswered,
@@ -20,6 +19,7 @@ from shared.language import (
     SurveyAnswered,
     contribution,
 )
+from shared.moments import micros, moment
 from tests.profile.folding import Rows, day, fold, settled
 from tests.strategies import bought, event_id, make_event
 

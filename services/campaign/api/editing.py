@@ -18,7 +18,7 @@ from services.campaign.publishing import Change, change
 from services.campaign.queries import Segment
 from services.campaign.trial import try_rule
 from shared.access import require
-from shared.commands import Outcome
+from shared.commands import Outcome, headers_of
 from shared.errors import FieldError, NotFound, Unprocessable
 from shared.http.answers import answer
 from shared.http.bodies import read_body
@@ -213,17 +213,12 @@ async def delete_segment(
         return segment
 
     outcome = await change(request, apply, command="delete_segment", subject=segment, status=204)
-    return Response(status_code=204, headers=_headers(outcome))
-
-
-def _headers(outcome: Outcome) -> dict[str, str]:
-    headers = {"Tenure-Position": outcome.position} if outcome.position else {}
-    return headers | ({"Idempotent-Replay": "true"} if outcome.replayed else {})
+    return Response(status_code=204, headers=headers_of(outcome))
 
 
 async def _answer(request: Request, outcome: Outcome) -> Response:
     """The segment as it is now; 202 where not every partition knows of it yet."""
-    kernel, headers = kernel_of(request), _headers(outcome)
+    kernel, headers = kernel_of(request), headers_of(outcome)
     async with kernel.database.snapshot() as conn:
         one = await _find(conn, UUID(outcome.subject))
         if one is None:  # made once, deleted since, and the request sent again

@@ -2,9 +2,9 @@
 
 import msgspec
 
-from services.campaign.projector.times import micros, moment
 from services.campaign.projector.view import View
 from shared.language import SegmentEntered, SegmentLeft
+from shared.moments import micros, moment
 from shared.projection import Announcement
 
 ENTERED, LEFT = "segment.entered", "segment.left"

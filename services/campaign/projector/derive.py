@@ -5,8 +5,8 @@ from datetime import datetime
 from services.campaign.projector.segments import Segments, segments_in_force
 from services.campaign.projector.state import Audience
 from services.campaign.projector.subject import Subject
-from services.campaign.projector.times import moment
 from services.campaign.projector.view import Member, View
+from shared.moments import moment
 from shared.projection import Policies
 
 

@@ -5,19 +5,9 @@ from typing import Any, assert_never
 import msgspec
 
 from services.campaign.projector import state as bounds
-from services.campaign.projector.bounded import (
-    Register,
-    Shown,
-    count,
-    greatest,
-    insert,
-    latest,
-    least,
-    retain,
-    shown_last,
-)
+from services.campaign.projector.bounded import count, greatest, least
 from services.campaign.projector.state import Audience, Item, Sums, trim_fields
-from services.campaign.projector.times import local_day, micros
+from shared.bounded import Register, Shown, insert, latest, retain, shown_last
 from shared.codec import Event
 from shared.language import (
     EVENT_TYPES,
@@ -61,6 +51,7 @@ from shared.language import (
     TagRemoved,
     effect,
 )
+from shared.moments import local_day, micros
 
 BOUGHT = "purchase.completed"
 COUNTED = tuple(sorted(PUBLISHABLE))
@@ -120,13 +111,11 @@ def evolve(state: Audience, event: Event) -> Audience:  # noqa: C901, PLR0912, P
             retain(state.marks, bounds.TAGS)
         case TagGained() | TagDropped():
             told = Shown(event.sequence, isinstance(data, TagGained))
-            kept = shown_last(state.derived.get(data.tag), told)
-            assert kept is not None, "one of the two is not None"
-            state.derived[data.tag] = kept
+            state.derived[data.tag] = shown_last(state.derived.get(data.tag), told)
             retain(state.derived, bounds.TAGS)
         case LifecycleChanged():
-            told = Shown(event.sequence, [data.state, micros(data.since)])
-            state.lifecycle = shown_last(state.lifecycle, told)
+            since = [data.state, micros(data.since)]
+            state.lifecycle = shown_last(state.lifecycle, Shown(event.sequence, since))
         case ChurnBandChanged():
             state.churn_band = shown_last(state.churn_band, Shown(event.sequence, data.band))
         case RfmClassChanged():
@@ -175,9 +164,8 @@ def _happened(state: Audience, event: Event, *, touched: bool = False) -> None:
 
 
 def _write(registers: dict[str, Register], key: str, event: Event, value: Any) -> None:
-    kept = latest(registers.get(key), Register(micros(event.time), event.id, value))
-    assert kept is not None, "one of the two is not None"
-    registers[key] = kept
+    new = Register(micros(event.time), event.id, value)
+    registers[key] = latest(registers.get(key), new)
 
 
 def _trade(state: Audience, event: Event) -> None:

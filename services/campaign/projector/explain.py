@@ -6,8 +6,8 @@ from typing import Any
 from services.campaign.projector import fields as kinds
 from services.campaign.projector.rules import Condition, Rule
 from services.campaign.projector.subject import Subject
-from services.campaign.projector.times import moment
 from shared.language.money import major
+from shared.moments import moment
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,8 @@ from services.campaign.projector import fields as kinds
 from services.campaign.projector.evolve import COUNTED
 from services.campaign.projector.fields import Field, find_field
 from services.campaign.projector.subject import Subject
-from services.campaign.projector.times import micros
 from shared.language.currencies import DECIMALS
+from shared.moments import micros
 
 DEEPEST = 8
 MOST_CONDITIONS = 64

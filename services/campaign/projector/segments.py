@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from services.campaign.projector.rules import Rule, Turn, compile_rule
-from services.campaign.projector.times import micros
+from shared.moments import micros
 from shared.projection import Policies, Policy
 
 NAME = "segments"

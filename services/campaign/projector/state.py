@@ -3,23 +3,12 @@
 Bounded: sums, the latest word on each thing, counts by local day for a year. Complaints are child rows.
 """
 
+from typing import Any
+
 import msgspec
 
-from services.campaign.projector.bounded import (
-    ENDS,
-    Days,
-    Entry,
-    Register,
-    Shown,
-    add_days,
-    greatest,
-    insert,
-    joined,
-    latest,
-    least,
-    retain,
-    shown_last,
-)
+from services.campaign.projector.bounded import Days, add_days, greatest, least
+from shared.bounded import ENDS, Entry, Register, Shown, insert, joined, latest, retain, shown_last
 
 KNOWN_FIELDS = (
     *("name", "kind", "status", "owner", "gender", "birthday", "occupation", "company"),
@@ -75,12 +64,12 @@ class Audience(msgspec.Struct, omit_defaults=True):
     """The latest score by kind of survey."""
     marks: dict[str, Register] = {}
     """Tags given (True) and taken (False) by hand."""
-    derived: dict[str, Shown] = {}
+    derived: dict[str, Shown[Any]] = {}
     """Derived tags: gained (True), dropped (False)."""
-    lifecycle: Shown | None = None
+    lifecycle: Shown[Any] | None = None
     """State and since when."""
-    churn_band: Shown | None = None
-    rfm_class: Shown | None = None
+    churn_band: Shown[Any] | None = None
+    rfm_class: Shown[Any] | None = None
     items: dict[str, Item] = {}
 
 

@@ -5,7 +5,8 @@ from datetime import datetime
 from typing import Any
 
 from services.campaign.projector.state import Audience
-from services.campaign.projector.times import Zone, micros, moment, zone
+from services.campaign.projector.times import Zone, zone
+from shared.moments import micros, moment
 
 
 class Subject:

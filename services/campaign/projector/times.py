@@ -1,30 +1,12 @@
-"""Moments inside a state: whole microseconds since 1970, UTC. Local days: proleptic ordinals."""
+"""A customer's local time. Local days are proleptic ordinals, moments microseconds since 1970."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-MINUTE = 60_000_000
-DAY = 24 * 60 * MINUTE
+from shared.moments import DAY, MINUTE, local_day, micros, moment
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_FIRST = _EPOCH.toordinal()
-_MICROSECOND = timedelta(microseconds=1)
-
-
-def micros(at: datetime) -> int:
-    """An aware time as microseconds since 1970."""
-    return (at - _EPOCH) // _MICROSECOND
-
-
-def moment(at: int) -> datetime:
-    """Microseconds since 1970 as a time in UTC."""
-    return _EPOCH + timedelta(microseconds=at)
-
-
-def local_day(at: int, utcoffset: int) -> int:
-    """The local date at an offset of so many minutes from UTC."""
-    return (at + utcoffset * MINUTE) // DAY + _FIRST
+_FIRST = datetime(1970, 1, 1, tzinfo=UTC).toordinal()
 
 
 class Zone:

@@ -1,6 +1,5 @@
 """Complaints as cases: opened, given to somebody, answered, escalated, resolved, reopened, with their history."""
 
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 from uuid import UUID
@@ -22,10 +21,10 @@ from services.interaction.cases import (
     case_of,
 )
 from services.interaction.filing import case_in, locked_case, read_case
-from services.interaction.recording import Prepared, event_of, headers_of, read_object, record
+from services.interaction.recording import Prepared, event_of, read_object, record
 from services.interaction.tables import complaint
 from shared.access import Caller, require
-from shared.commands import Outcome
+from shared.commands import Outcome, headers_of
 from shared.database import Connection, Row, fetch
 from shared.errors import Conflict, FieldError, NotFound, Unprocessable
 from shared.http.answers import answer
@@ -249,35 +248,55 @@ class Resolve(_Command):
     resolution: Annotated[Note, StringConstraints(min_length=1)]
 
 
-async def _take(
-    request: Request,
-    case_id: UUID,
-    caller: Caller,
-    name: str,
-    type_: str,
-    said: Mapping[str, Any],
-    key: str | None,
-    if_match: str | None,
-) -> Outcome:
-    """Take a step of a case, if its status allows it. Decided under the case's lock."""
-    kernel: Kernel = request.app.state.kernel
+class Stepping:
+    """What every step of a case is asked with."""
 
-    async def prepare(conn: Connection) -> Prepared:
-        found = await locked_case(conn, case_id)
-        if found is None:
-            raise NotFound("complaint_not_found")
-        customer_id, case = found
-        check_if_match(if_match, _etag(case))
-        if case.status not in TRANSITIONS[name]:
-            allowed = ", ".join(sorted(TRANSITIONS[name]))
-            raise Conflict("wrong_transition", params={"status": case.status, "allowed": allowed})
+    def __init__(
+        self,
+        request: Request,
+        caller: Staff,
+        language: Lang,
+        key: IdempotencyKey = None,
+        if_match: IfMatch = None,
+    ) -> None:
+        self._request = request
+        self._caller = caller
+        self._language = language
+        self._key = key
+        self._if_match = if_match
+
+    async def take(self, case_id: UUID, name: str, what: str, said: _Command) -> Response:
+        """Take it, if the case's status allows it, and answer the case. Decided under the case's lock."""
+
+        async def prepare(conn: Connection) -> Prepared:
+            found = await locked_case(conn, case_id)
+            if found is None:
+                raise NotFound("complaint_not_found")
+            customer_id, case = found
+            check_if_match(self._if_match, _etag(case))
+            if case.status not in TRANSITIONS[name]:
+                allowed = ", ".join(sorted(TRANSITIONS[name]))
+                params = {"status": case.status, "allowed": allowed}
+                raise Conflict("wrong_transition", params=params)
+            return Prepared(self._event(customer_id, case, what, said), kept, 200)
+
+        async def kept(_conn: Connection, _customer_id: UUID, _arrival: Arrival) -> str:
+            return str(case_id)
+
+        command = f"{name}_complaint"
+        outcome = await record(self._request, prepare, command=command, key=self._key)
+        return await _answer(self._request, outcome, self._language)
+
+    def _event(self, customer_id: UUID, case: Case, what: str, said: _Command) -> Arrival:
+        kernel: Kernel = self._request.app.state.kernel
         now = kernel.clock()
-        data = {name: value for name, value in said.items() if value}
-        data = {"by": caller.name, **data, "complaint_id": case.steps[0].complaint_id}
-        arrival = Arrival(
+        data = {name: value for name, value in said.model_dump().items() if value}
+        complaint_id = case.steps[0].complaint_id
+        data = {"by": self._caller.name, **data, "complaint_id": complaint_id}
+        return Arrival(
             id=new_id(),
-            source=caller.name,
-            type=f"{COMPLAINT}{type_}",
+            source=self._caller.name,
+            type=f"{COMPLAINT}{what}",
             time=max(now, case.steps[-1].at + _MOMENT),  # a step that counts comes last
             utcoffset=0,
             receivedtime=now,
@@ -285,12 +304,9 @@ async def _take(
             customer={CUSTOMER_ID: str(customer_id)},
             data=msgspec.Raw(orjson.dumps(data)),
         )
-        return Prepared(arrival, keep, 200)
 
-    async def keep(_conn: Connection, _customer_id: UUID, _arrival: Arrival) -> str:
-        return str(case_id)
 
-    return await record(request, prepare, command=f"{name}_complaint", key=key)
+Asked = Annotated[Stepping, Depends()]
 
 
 @router.post(
@@ -298,19 +314,9 @@ async def _take(
     responses=_shown(200, "The case."),
     openapi_extra=_body({"to": "liu.yang"}),
 )
-async def assign_complaint(
-    request: Request,
-    case_id: UUID,
-    body: Assign,
-    caller: Staff,
-    language: Lang,
-    key: IdempotencyKey = None,
-    if_match: IfMatch = None,
-) -> Response:
+async def assign_complaint(case_id: UUID, step: Asked, body: Assign) -> Response:
     """Give the case to somebody. 409 once it is resolved."""
-    said = body.model_dump()
-    outcome = await _take(request, case_id, caller, "assign", "assigned", said, key, if_match)
-    return await _answer(request, outcome, language)
+    return await step.take(case_id, "assign", "assigned", body)
 
 
 @router.post(
@@ -318,19 +324,9 @@ async def assign_complaint(
     responses=_shown(200, "The case."),
     openapi_extra=_body({"note": "Called back and apologised."}),
 )
-async def answer_complaint(
-    request: Request,
-    case_id: UUID,
-    body: Noted,
-    caller: Staff,
-    language: Lang,
-    key: IdempotencyKey = None,
-    if_match: IfMatch = None,
-) -> Response:
+async def answer_complaint(case_id: UUID, step: Asked, body: Noted) -> Response:
     """Note that the customer was answered. 409 once it is resolved."""
-    said = body.model_dump()
-    outcome = await _take(request, case_id, caller, "answer", "answered", said, key, if_match)
-    return await _answer(request, outcome, language)
+    return await step.take(case_id, "answer", "answered", body)
 
 
 @router.post(
@@ -338,19 +334,9 @@ async def answer_complaint(
     responses=_shown(200, "The case."),
     openapi_extra=_body({"note": "Third case with this batch."}),
 )
-async def escalate_complaint(
-    request: Request,
-    case_id: UUID,
-    body: Noted,
-    caller: Staff,
-    language: Lang,
-    key: IdempotencyKey = None,
-    if_match: IfMatch = None,
-) -> Response:
+async def escalate_complaint(case_id: UUID, step: Asked, body: Noted) -> Response:
     """Hand the case to somebody who can do more. 409 where it was, or is resolved."""
-    said = body.model_dump()
-    outcome = await _take(request, case_id, caller, "escalate", "escalated", said, key, if_match)
-    return await _answer(request, outcome, language)
+    return await step.take(case_id, "escalate", "escalated", body)
 
 
 @router.post(
@@ -358,19 +344,9 @@ async def escalate_complaint(
     responses=_shown(200, "The case."),
     openapi_extra=_body({"resolution": "Refunded and a voucher sent."}),
 )
-async def resolve_complaint(
-    request: Request,
-    case_id: UUID,
-    body: Resolve,
-    caller: Staff,
-    language: Lang,
-    key: IdempotencyKey = None,
-    if_match: IfMatch = None,
-) -> Response:
+async def resolve_complaint(case_id: UUID, step: Asked, body: Resolve) -> Response:
     """Settle the case, with how. 409 where it is settled already."""
-    said = body.model_dump()
-    outcome = await _take(request, case_id, caller, "resolve", "resolved", said, key, if_match)
-    return await _answer(request, outcome, language)
+    return await step.take(case_id, "resolve", "resolved", body)
 
 
 @router.post(
@@ -378,19 +354,9 @@ async def resolve_complaint(
     responses=_shown(200, "The case."),
     openapi_extra=_body({"note": "The voucher did not work."}),
 )
-async def reopen_complaint(
-    request: Request,
-    case_id: UUID,
-    body: Noted,
-    caller: Staff,
-    language: Lang,
-    key: IdempotencyKey = None,
-    if_match: IfMatch = None,
-) -> Response:
+async def reopen_complaint(case_id: UUID, step: Asked, body: Noted) -> Response:
     """Open the case again. 409 unless it is resolved."""
-    said = body.model_dump()
-    outcome = await _take(request, case_id, caller, "reopen", "reopened", said, key, if_match)
-    return await _answer(request, outcome, language)
+    return await step.take(case_id, "reopen", "reopened", body)
 
 
 @router.get(

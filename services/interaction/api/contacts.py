@@ -11,9 +11,10 @@ from sqlalchemy import ColumnElement, func, select, tuple_
 from starlette.responses import Response
 
 from services.interaction.arrivals import Arrival
-from services.interaction.recording import Prepared, event_of, headers_of, read_object, record
+from services.interaction.recording import Prepared, event_of, read_object, record
 from services.interaction.tables import contact
 from shared.access import Caller, require
+from shared.commands import headers_of
 from shared.database import Connection, Row, fetch
 from shared.errors import FieldError, NotFound, Unprocessable
 from shared.http.answers import answer

@@ -11,13 +11,12 @@ from services.interaction.orders import Order, order_in, order_key
 from services.interaction.recording import (
     Prepared,
     event_of,
-    headers_of,
     read_object,
     record,
     source_of,
 )
 from shared.access import Caller, require
-from shared.commands import Outcome
+from shared.commands import Outcome, headers_of
 from shared.database import Connection, ReadConnection
 from shared.errors import Conflict, FieldError, NotFound, Unprocessable
 from shared.http.answers import answer

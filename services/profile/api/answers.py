@@ -5,12 +5,12 @@ from typing import Any
 
 from services.profile.projector import Told, View
 from services.profile.projector.lifecycle import Step
-from services.profile.projector.times import moment
 from services.profile.projector.view import State, Tag
 from services.profile.queries import Found
 from services.profile.words import lifecycle_reason, tag_label, tag_reason, views_of
 from shared.http.etags import etag_of
 from shared.language.money import major
+from shared.moments import moment
 from shared.words import Language, label
 
 

@@ -12,7 +12,6 @@ from services.profile.api.examples import CUSTOMER, PATH, SUMMARY, TAGS, shown
 from services.profile.api.scores import Scoring
 from services.profile.projector.lifecycle import STATES
 from services.profile.projector.rules import BUILT_IN_LIFECYCLE
-from services.profile.projector.times import micros, moment
 from services.profile.words import tag_label
 from shared.access import require
 from shared.errors import BadRequest, FieldError, Unprocessable
@@ -27,6 +26,7 @@ from shared.http.paging import (
     parse_sort,
 )
 from shared.kernel import Kernel
+from shared.moments import micros, moment
 from shared.reading import read_manners
 from shared.words import Language, label
 from shared.words.labels import LABELS

@@ -19,7 +19,7 @@ from services.profile.projection import PROFILE
 from services.profile.projector import Profile, derive
 from services.profile.queries import Found
 from shared.access import Caller, require
-from shared.commands import Decision, Outcome, execute, wait_until_folded
+from shared.commands import Decision, Outcome, execute, headers_of, wait_until_folded
 from shared.errors import NotFound
 from shared.http.answers import answer
 from shared.http.bodies import read_body
@@ -80,18 +80,12 @@ async def _find(request: Request, customer_id: UUID | str) -> Found | None:
         return None
 
 
-def _headers(outcome: Outcome, *positions: str) -> dict[str, str]:
-    position = ",".join(part for part in (*positions, outcome.position) if part)
-    headers = {"Tenure-Position": position} if position else {}
-    return headers | ({"Idempotent-Replay": "true"} if outcome.replayed else {})
-
-
 async def _answer_customer(
     request: Request, outcome: Outcome, language: Lang, *positions: str
 ) -> Response:
     """The customer as it is now; 202 where the change is safe but not folded yet."""
     found = await _find(request, outcome.subject)
-    headers = _headers(outcome, *positions)
+    headers = headers_of(outcome, *positions)
     if found is None:
         return answer({"id": outcome.subject}, status=202, headers=headers)
     status = outcome.status if outcome.folded else 202
@@ -241,7 +235,7 @@ async def _answer_tags(
     request: Request, outcome: Outcome, language: Lang, tag: str | None = None
 ) -> Response:
     found = await _find(request, outcome.subject)
-    headers = _headers(outcome)
+    headers = headers_of(outcome)
     content: dict[str, Any] = {"customer_id": outcome.subject}
     if found is not None:
         headers["ETag"] = etag(found.view)

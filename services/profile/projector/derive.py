@@ -5,7 +5,6 @@ from datetime import datetime
 from typing import Any
 
 from services.profile.projector import lifecycle
-from services.profile.projector.bounded import Register
 from services.profile.projector.items import Item
 from services.profile.projector.lifecycle import Step, Walker, usual_interval
 from services.profile.projector.purchases import average, main_currency
@@ -17,9 +16,10 @@ from services.profile.projector.rules import (
 )
 from services.profile.projector.state import Profile
 from services.profile.projector.tags import derived, manual, not_repurchased_at
-from services.profile.projector.times import micros, moment
 from services.profile.projector.view import ConsentView, Identifier, Reason, State, Tag, View
+from shared.bounded import Register
 from shared.language.identifiers import NUMBERED, TYPES
+from shared.moments import micros, moment
 from shared.projection import Policies
 
 ATTRIBUTES = (

@@ -3,9 +3,8 @@
 from typing import assert_never
 
 from services.profile.projector import recorded, walked
-from services.profile.projector.bounded import Register, earliest
-from services.profile.projector.state import Profile, Shown, later_shown
-from services.profile.projector.times import micros
+from services.profile.projector.state import Profile
+from shared.bounded import Register, Shown, earliest, shown_last
 from shared.codec import Event
 from shared.language import (
     ChurnBandChanged,
@@ -45,6 +44,7 @@ from shared.language import (
     TagGained,
     TagRemoved,
 )
+from shared.moments import micros
 
 
 def evolve(state: Profile, event: Event) -> Profile:  # noqa: C901, PLR0912  (one arm a type)
@@ -90,9 +90,9 @@ def evolve(state: Profile, event: Event) -> Profile:  # noqa: C901, PLR0912  (on
         case TagAdded() | TagRemoved():
             recorded.mark(state, stamp, data)
         case ChurnBandChanged():
-            state.churn_band = later_shown(state.churn_band, Shown(event.sequence, data.band))
+            state.churn_band = shown_last(state.churn_band, Shown(event.sequence, data.band))
         case RfmClassChanged():
-            state.rfm_class = later_shown(state.rfm_class, Shown(event.sequence, data.rfm_class))
+            state.rfm_class = shown_last(state.rfm_class, Shown(event.sequence, data.rfm_class))
         case ClockTicked() | HistoryClosed() | PolicyPublished():
             pass  # of the stream, not of a customer
         case ComplaintAssigned():

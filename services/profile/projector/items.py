@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from services.profile.projector.bounded import Entry, Register, Stamp, insert, latest
+from shared.bounded import Entry, Register, Stamp, insert, latest
 
 RESOLVED, OPENED, ANSWERED, ESCALATED, REOPENED = range(5)
 

@@ -12,10 +12,10 @@ from typing import Any, assert_never
 
 import msgspec
 
-from services.profile.projector.bounded import Stamp
 from services.profile.projector.items import Item, bought, turns
 from services.profile.projector.rules import BUILT_IN_LIFECYCLE, LifecycleRules
-from services.profile.projector.times import DAY, whole_minute
+from shared.bounded import Stamp
+from shared.moments import DAY, whole_minute
 
 PROSPECT, NEW, GROWING, MATURE = "prospect", "new", "growing", "mature"
 SILENT, LOST, WON_BACK = "silent", "lost", "won_back"

@@ -2,9 +2,9 @@
 
 import msgspec
 
-from services.profile.projector.bounded import add, joined, retain
-from services.profile.projector.times import local_hour, micros
+from shared.bounded import add, joined, retain
 from shared.language.purchase import Contribution
+from shared.moments import local_hour, micros
 
 CATEGORIES = 256
 """Categories counted per customer; of more, a fair sample (by hash of the name), exactly."""

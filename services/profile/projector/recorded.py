@@ -2,7 +2,6 @@
 
 import msgspec
 
-from services.profile.projector.bounded import Register, Stamp, first_of, latest, retain
 from services.profile.projector.state import (
     CONSENTS,
     KINDS,
@@ -14,6 +13,7 @@ from services.profile.projector.state import (
     trim_fields,
     trim_identifiers,
 )
+from shared.bounded import Register, Stamp, first_of, latest, retain
 from shared.language import (
     ConsentChanged,
     IdentifiersAdded,

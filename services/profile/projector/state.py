@@ -5,8 +5,14 @@ It is bounded: purchase days, complaints and answers are child rows.
 
 import msgspec
 
-from services.profile.projector.bounded import (
+from services.profile.projector.items import Item, is_open
+from services.profile.projector.items import merged as merged_item
+from services.profile.projector.lifecycle import Walker
+from services.profile.projector.purchases import Purchases
+from services.profile.projector.purchases import merged as merged_purchases
+from shared.bounded import (
     Register,
+    Shown,
     Stamp,
     add,
     earliest,
@@ -15,12 +21,8 @@ from services.profile.projector.bounded import (
     last_of,
     latest,
     retain,
+    shown_last,
 )
-from services.profile.projector.items import Item, is_open
-from services.profile.projector.items import merged as merged_item
-from services.profile.projector.lifecycle import Walker
-from services.profile.projector.purchases import Purchases
-from services.profile.projector.purchases import merged as merged_purchases
 from shared.language.identifiers import TYPES
 
 OTHER_FIELDS = 64
@@ -58,13 +60,6 @@ class TagMark(msgspec.Struct, array_like=True, frozen=True, gc=False):
     on: bool
     by: str
     reason: str
-
-
-class Shown(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """A class that another service announced; the log's order decides."""
-
-    sequence: int
-    value: str | None
 
 
 class Complaints(msgspec.Struct, omit_defaults=True):
@@ -112,8 +107,8 @@ class Profile(msgspec.Struct, omit_defaults=True):
     number: Register | None = None
     created: bool = False
     """Made by hand."""
-    churn_band: Shown | None = None
-    rfm_class: Shown | None = None
+    churn_band: Shown[str | None] | None = None
+    rfm_class: Shown[str | None] | None = None
     walker: Walker = msgspec.field(default_factory=Walker)
     stale: bool = False
     """A fact came from before the walker's position: all child rows must be walked again."""
@@ -132,13 +127,6 @@ def later_mark(kept: TagMark | None, new: TagMark) -> TagMark:
     if kept is None or (new.at, new.id) > (kept.at, kept.id):
         return new
     return kept
-
-
-def later_shown(kept: Shown | None, new: Shown | None) -> Shown | None:
-    """The class that was announced last."""
-    if kept is None or new is None:
-        return new if kept is None else kept
-    return new if new.sequence > kept.sequence else kept
 
 
 def trim_identifiers(identifiers: dict[str, int]) -> None:
@@ -193,8 +181,8 @@ def merge(mine: Profile, theirs: Profile) -> Profile:
         tags=joined(mine.tags, theirs.tags, later_mark),
         number=earliest(mine.number, theirs.number),
         created=mine.created or theirs.created,
-        churn_band=later_shown(mine.churn_band, theirs.churn_band),
-        rfm_class=later_shown(mine.rfm_class, theirs.rfm_class),
+        churn_band=shown_last(mine.churn_band, theirs.churn_band),
+        rfm_class=shown_last(mine.rfm_class, theirs.rfm_class),
         walker=Walker(rules=mine.walker.rules),
         stale=True,
         items=items,

@@ -4,13 +4,13 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any
 
-from services.profile.projector.bounded import Register, Stamp
 from services.profile.projector.lifecycle import Walker, usual_interval
 from services.profile.projector.purchases import Purchases, main_currency
 from services.profile.projector.rules import TagRules
 from services.profile.projector.state import Profile
-from services.profile.projector.times import DAY, moment, whole_minute
 from services.profile.projector.view import Reason, Tag
+from shared.bounded import Register, Stamp
+from shared.moments import DAY, moment, whole_minute
 
 DERIVED, MANUAL = "derived", "manual"
 LONGEST_TAG = 120

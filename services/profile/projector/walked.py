@@ -5,7 +5,12 @@ else the state is marked `stale`, and the walk starts anew once all child rows a
 """
 
 from services.profile.projector import items
-from services.profile.projector.bounded import (
+from services.profile.projector.items import Item, bought, case_key, day_key, is_open, survey_key
+from services.profile.projector.lifecycle import Answer, Day, Turn, apply
+from services.profile.projector.purchases import apply as apply_purchase
+from services.profile.projector.recorded import met
+from services.profile.projector.state import KINDS, Profile, count
+from shared.bounded import (
     ENDS,
     Register,
     Stamp,
@@ -15,12 +20,6 @@ from services.profile.projector.bounded import (
     latest,
     retain,
 )
-from services.profile.projector.items import Item, bought, case_key, day_key, is_open, survey_key
-from services.profile.projector.lifecycle import Answer, Day, Turn, apply
-from services.profile.projector.purchases import apply as apply_purchase
-from services.profile.projector.recorded import met
-from services.profile.projector.state import KINDS, Profile, count
-from services.profile.projector.times import local_day, micros
 from shared.codec import Event
 from shared.language import (
     ComplaintAnswered,
@@ -35,6 +34,7 @@ from shared.language import (
     SurveyAnswered,
     effect,
 )
+from shared.moments import local_day, micros
 
 Complaint = (
     ComplaintOpened | ComplaintAnswered | ComplaintEscalated | ComplaintResolved | ComplaintReopened

@@ -7,9 +7,9 @@ from services.scoring import policies as rules
 from services.scoring.fitting import ENOUGH
 from services.scoring.models.bgnbd_fit import NAMES
 from services.scoring.policies import ChurnModel, RfmCuts, Scoring
-from services.scoring.projector.purchases import utc
 from services.scoring.words import MEANINGS, NOTES
 from shared.language.money import major
+from shared.moments import moment
 from shared.projection import Policies
 from shared.words import Language, label, say
 
@@ -111,7 +111,7 @@ def _cuts(version: int, cuts: RfmCuts) -> dict[str, Any]:
         "policy": f"{rules.RFM}@{version}",
         "fitted_at": cuts.fitted_at,
         "customers": cuts.customers,
-        "recency": [None if cut is None else utc(cut) for cut in cuts.recency],
+        "recency": [None if cut is None else moment(cut) for cut in cuts.recency],
         "frequency": cuts.frequency,
         "monetary": {
             currency: [None if cut is None else major(cut, currency) for cut in amounts]

@@ -4,10 +4,11 @@ from datetime import UTC, datetime, timedelta
 
 from services.scoring import policies as rules
 from services.scoring.projector.churn import History, Judge
-from services.scoring.projector.purchases import local_day, utc
+from services.scoring.projector.purchases import local_day
 from services.scoring.projector.rfm import rfm
 from services.scoring.projector.state import State
 from services.scoring.projector.view import Totals, View
+from shared.moments import moment
 from shared.projection import Policies
 
 
@@ -17,13 +18,13 @@ def derive(state: State, clock: datetime | None, policies: Policies) -> View:
     Ages are whole local days, by the customer's offset from UTC at their last purchase, so every
     number holds from midnight to midnight, and the row is due at the next one.
     """
-    heard = utc(state.heard) if state.heard is not None else None
+    heard = moment(state.heard) if state.heard is not None else None
     model, policy = rules.label(policies, rules.CHURN), rules.label(policies, rules.RFM)
     if heard is None or not state.newest:
         return View(model=model, policy=policy, at=heard)
     assert state.first_day is not None, "there is a purchase"
     assert state.last_day is not None, "there is a purchase"
-    last_at, utcoffset = utc(state.newest[0][0]), state.newest[0][2]
+    last_at, utcoffset = moment(state.newest[0][0]), state.newest[0][2]
     now = heard if clock is None else max(clock, heard)
     today = max(local_day(now, utcoffset), state.last_day)
     scoring = rules.scoring(policies)

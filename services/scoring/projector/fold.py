@@ -5,7 +5,6 @@ from typing import assert_never
 from services.scoring.projector.complaints import case_key, complain, open_entries
 from services.scoring.projector.purchases import (
     days_touched,
-    microseconds,
     purchase_days,
     purchases,
     trade,
@@ -51,6 +50,7 @@ from shared.language import (
     TagRemoved,
     effect,
 )
+from shared.moments import micros
 
 CONSUMES = frozenset(
     {
@@ -116,13 +116,13 @@ def evolve(state: State, event: Event) -> State:
 
 
 def _hear(state: State, event: Event) -> State:
-    time = microseconds(event.time)
+    time = micros(event.time)
     state.heard = time if state.heard is None else max(state.heard, time)
     return state
 
 
 def _case(event: Event, *, is_open: bool) -> Case:
-    return Case(time=microseconds(event.time), event_id=event.id, is_open=is_open)
+    return Case(time=micros(event.time), event_id=event.id, is_open=is_open)
 
 
 def item_keys(event: Event) -> tuple[str, ...]:

@@ -1,24 +1,13 @@
 """How purchases change the state."""
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from services.scoring.projector.state import Item, Moment, State, Sums, keep_newest
 from shared.language import Contribution, Settled
+from shared.moments import micros
 
 DAY = "day:"
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
-
-
-def microseconds(time: datetime) -> int:
-    """Microseconds since 1970; `time` in UTC."""
-    return (time - _EPOCH) // _MICROSECOND
-
-
-def utc(since_1970: int) -> datetime:
-    """The time, in UTC, of microseconds since 1970."""
-    return _EPOCH + timedelta(microseconds=since_1970)
 
 
 def local_day(time: datetime, utcoffset: int) -> int:
@@ -37,7 +26,7 @@ def _day(part: Contribution) -> str:
 
 
 def _write(part: Contribution) -> str:
-    return f"{microseconds(part.time)}|{part.utcoffset}|{part.event_id}"
+    return f"{micros(part.time)}|{part.utcoffset}|{part.event_id}"
 
 
 def _read(text: str) -> Moment:

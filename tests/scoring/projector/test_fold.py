@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.scoring.projector import CONSUMES, SHOWS, State, evolve, item_keys, merge, settle
-from services.scoring.projector.purchases import microseconds
 from services.scoring.projector.state import NEWEST, Item, Sums, keep_newest
 from shared.language import (
     EVENT_TYPES,
@@ -24,6 +23,7 @@ from shared.language import (
     Settled,
     contribution,
 )
+from shared.moments import micros
 from tests.scoring.projector.folding import fold, folded, settled
 from tests.strategies import START, bought, divided, event_id, make_event, rearranged
 
@@ -156,7 +156,7 @@ def test_an_older_event_of_a_complaint_changes_nothing():
     resolved = make_event(ComplaintResolved("K-1"), number=2, time=START + timedelta(hours=5))
     state = folded([resolved, OPENED])
     assert (state.complaints, state.open_complaints) == (1, 0)
-    assert state.heard == microseconds(resolved.time)
+    assert state.heard == micros(resolved.time)
 
 
 def test_a_resolved_newest_complaint_makes_room_for_an_older_one():
@@ -258,4 +258,4 @@ def test_the_row_stays_small():
 def test_what_happened_to_somebody_else_is_not_heard_of():
     taken = PurchaseCancelled("A-1", settled=Settled(FIRST, None, elsewhere=True))
     state = fold([KNOWN[0], make_event(taken, number=3, time=START + timedelta(days=90))])
-    assert (state.orders, state.heard) == (0, microseconds(START))
+    assert (state.orders, state.heard) == (0, micros(START))
