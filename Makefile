@@ -7,6 +7,8 @@ PY := $(VENV)/bin/python
 SETUP := $(VENV)/.setup
 SETUP_DEV := $(VENV)/.setup-dev
 CODE := deploy services shared tests
+# A file's tests stay together; each core has a PostgreSQL and a Kafka of its own.
+ON_ALL_CORES := --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test check docs format lock prometheus-targets clean-local
@@ -20,7 +22,7 @@ run: $(SETUP) ## Run everything on this machine: PORT= HOST= LOG=postgresql|kafk
 	@exec $(PY) -m deploy.local --with-parent
 
 test: $(SETUP_DEV) ## Run the tests: TESTS= for some of them, e.g. make test TESTS=tests/shared
-	@exec $(PY) -m pytest $(TESTS)
+	@exec $(PY) -m pytest $(ON_ALL_CORES) $(TESTS)
 
 check: $(SETUP_DEV) ## Everything CI checks: format, lint, types, import law, migrations, tests, coverage
 	$(PY) -m ruff format --check $(CODE)
@@ -28,7 +30,7 @@ check: $(SETUP_DEV) ## Everything CI checks: format, lint, types, import law, mi
 	$(PY) -m mypy
 	$(VENV)/bin/lint-imports
 	$(PY) -m deploy.local.temporary -- sh -c '$(PY) -m shared.migrations upgrade && $(PY) -m shared.migrations check'
-	$(PY) -m pytest --cov --cov-report=term
+	$(PY) -m pytest $(ON_ALL_CORES) --cov --cov-report=term
 
 format: $(SETUP_DEV) ## Write the code as the formatter wants it, and mend what can be mended
 	$(PY) -m ruff format $(CODE)

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from shared.access import require
 from shared.database import Row
 from shared.http.answers import answer
+from shared.http.openapi import shown
 from shared.http.paging import Between, Page, cut_page, decode_cursor, page_answer
 from shared.kernel import Kernel
 from shared.reading import read_manners
@@ -50,7 +51,7 @@ def audit_router(service: str) -> APIRouter:
     @router.get(
         f"/v1/audit/{service}",
         dependencies=[Depends(require("admin")), Depends(read_manners)],
-        responses={200: {"content": {"application/json": {"example": _EXAMPLE}}}},
+        responses=shown(_EXAMPLE, "The changes."),
     )
     async def list_changes(
         request: Request,

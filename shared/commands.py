@@ -1,12 +1,14 @@
-"""Commands: decided under the customer's lock, from what is folded and what is not folded yet.
+"""Commands: done once, in one transaction, whoever repeats them.
 
-One transaction: lock the customer; read in one statement its row and its own outbox entries behind what the
-projection has seen; `decide`; keep what must be unique; append; commit. Only then wait until the own projection has
-passed it. After the commit the answer is never an error.
+`transact` is what they all go through: has the same request been done before? decide; append; remember; commit.
+Only then wait until the own projection has passed it. After the commit the answer is never an error.
+
+`execute` is the command about one customer, decided under the customer's lock from what is folded and what is not
+folded yet: in one statement its row and its own outbox entries behind what the projection has seen.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -19,6 +21,7 @@ from shared.database import Connection
 from shared.errors import NotFound, Problem, Unprocessable
 from shared.ids import partition_of
 from shared.kernel import Kernel
+from shared.log import Entry
 from shared.outbox import OUTBOX
 from shared.own_events import own_event
 from shared.positions import Position, Progress, parse, render
@@ -45,6 +48,20 @@ class Outcome:
     position: str
     folded: bool
     replayed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What a command did: the status to answer, what names the resource, and what is to be appended, by partition."""
+
+    status: int
+    subject: str
+    entries: Sequence[tuple[int, Entry]] = ()
+
+
+Do = Callable[[Connection, datetime], Awaitable[Done]]
+"""Decide and write, under whatever locks it takes, at a time that every part of it goes by (UTC); raises
+Problems."""
 
 
 def headers_of(outcome: Outcome, *positions: str) -> dict[str, str]:
@@ -120,6 +137,42 @@ def _name(request: Request) -> tuple[str, str]:
     return str(request.state.caller.id), f"{request.method} {request.scope['path']}"
 
 
+async def transact(
+    request: Request, do: Do, *, command: str, key: str | None = None, digest: bytes = b""
+) -> Outcome:
+    """Do it, unless the same request did it before; then wait a moment for the own projection.
+
+    Raises what `do` raises, and 422 idempotency_key_reused.
+    """
+    kernel: Kernel = request.app.state.kernel
+    name, now = kernel.service.name, kernel.clock()
+    async with kernel.database.transaction() as conn:
+        before = await remembered(conn, request, key, digest)
+        if before is not None:
+            metrics.commands.labels(name, command, "replayed").inc()
+            return before
+        try:
+            done = await do(conn, now)
+        except Problem:
+            metrics.commands.labels(name, command, "refused").inc()
+            raise
+        numbers = await OUTBOX.append(conn, done.entries, now)
+        position = _position(name, done.entries, numbers)
+        outcome = Outcome(done.status, done.subject, position, folded=not position)
+        await remember(conn, request, key, digest, outcome)
+    # Whatever goes wrong from here on, the answer is no error.
+    request.state.committed = (outcome.subject, headers_of(outcome))
+    if position:
+        kernel.outbox_hint.give()
+    metrics.commands.labels(name, command, "done").inc()
+    return replace(outcome, folded=await wait_until_folded(request, position))
+
+
+def _position(name: str, entries: Sequence[tuple[int, Entry]], numbers: Sequence[int]) -> str:
+    last = {partition: number for (partition, _), number in zip(entries, numbers, strict=True)}
+    return render([Position(name, partition, number) for partition, number in last.items()])
+
+
 async def execute(
     request: Request,
     projection: Projection[Any, Any, Any],
@@ -136,28 +189,16 @@ async def execute(
     """Decide and append; then wait a moment for the own projection. Raises what `decide` raises, and NotFound
     for a customer whom this service does not know (unless `must_exist` is False)."""
     kernel: Kernel = request.app.state.kernel
-    now = kernel.clock()
-    async with kernel.database.transaction() as conn:
-        before = await remembered(conn, request, key, digest)
-        if before is not None:
-            metrics.commands.labels(kernel.service.name, command, "replayed").inc()
-            return before
+
+    async def do(conn: Connection, now: datetime) -> Done:
         await conn.execute(
             "SELECT pg_advisory_xact_lock(hashtextextended($1, 10))", str(customer_id)
         )
         state = await _state(conn, kernel, projection, customer_id, must_exist=must_exist)
-        try:
-            decisions = decide(state)
-        except Problem:
-            metrics.commands.labels(kernel.service.name, command, "refused").inc()
-            raise
-        position = await _append(conn, kernel, customer_id, decisions, now)
-        subject = subject or str(customer_id)
-        await remember(conn, request, key, digest, Outcome(status, subject, position, folded=False))
-    kernel.outbox_hint.give()
-    metrics.commands.labels(kernel.service.name, command, "done").inc()
-    folded = await wait_until_folded(request, position)
-    return Outcome(status, subject, position, folded)
+        entries = _entries(kernel, customer_id, decide(state), now)
+        return Done(status, subject or str(customer_id), entries)
+
+    return await transact(request, do, command=command, key=key, digest=digest)
 
 
 async def wait_until_folded(request: Request, position: str) -> bool:
@@ -217,20 +258,12 @@ async def _state(
     return state
 
 
-async def _append(
-    conn: Connection,
-    kernel: Kernel,
-    customer_id: UUID,
-    decisions: Sequence[Decision],
-    now: datetime,
-) -> str:
-    partition = partition_of(str(customer_id), kernel.settings.partitions)
+def _entries(
+    kernel: Kernel, customer_id: UUID, decisions: Sequence[Decision], now: datetime
+) -> list[tuple[int, Entry]]:
     service, subject = kernel.service.name, str(customer_id)
-    entries = [
+    partition = partition_of(subject, kernel.settings.partitions)
+    return [
         (partition, own_event(service, one.type, one.data, now, subject=subject))
         for one in decisions
     ]
-    numbers = await OUTBOX.append(conn, entries, now)
-    if not numbers:
-        return ""
-    return render([Position(kernel.service.name, partition, numbers[-1])])

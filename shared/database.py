@@ -5,6 +5,8 @@ while its database is away. Whatever the server does, nobody waits without end: 
 and every statement have their limits.
 """
 
+import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Protocol, cast
@@ -18,6 +20,9 @@ from sqlalchemy.sql.expression import ClauseElement
 CONNECT_SECONDS = 3.0
 ACQUIRE_SECONDS = 5.0
 READ_SECONDS = 10.0
+SERVER_SECONDS = 2.0
+"""How much longer than a statement may take we wait for a server that should have ended it, and how long for one
+that should take a connection back: a server that is frozen does neither."""
 
 Row = asyncpg.Record
 """One row: read like a mapping from names to values."""
@@ -86,7 +91,9 @@ class Database:
         self._limits = dict(
             limits or {"statement_timeout": f"{int(READ_SECONDS * 1000)}", "lock_timeout": "5000"}
         )
+        self._statement_seconds = int(self._limits["statement_timeout"]) / 1000
         self._pools: dict[bool, asyncpg.Pool] = {}
+        self._ending: set[asyncio.Task[None]] = set()
 
     async def _pool(self, read_only: bool) -> asyncpg.Pool:
         pool = self._pools.get(read_only)
@@ -99,7 +106,7 @@ class Database:
                 min_size=0,
                 max_size=self._size,
                 timeout=CONNECT_SECONDS,
-                command_timeout=30,
+                command_timeout=self._statement_seconds + SERVER_SECONDS,
                 max_inactive_connection_lifetime=60,
                 server_settings=settings,
                 init=_prepare,
@@ -109,36 +116,64 @@ class Database:
         return pool
 
     @asynccontextmanager
+    async def _lent(self, read_only: bool, **transaction: Any) -> AsyncIterator[asyncpg.Connection]:
+        """A connection of the pool, in a transaction where `transaction` says which.
+
+        Once everything is done the block never fails, whatever becomes of the connection. Who gives up waiting does
+        not wait for the end of the transaction either: a task of its own does, but not long."""
+        pool = await self._pool(read_only=read_only)
+        conn = await pool.acquire(timeout=ACQUIRE_SECONDS)
+        work = conn.transaction(**transaction) if transaction else None
+        try:
+            if work is not None:
+                await work.start()
+            yield cast("asyncpg.Connection", conn)
+            if work is not None:
+                await work.commit()
+        except BaseException as error:
+            ending = asyncio.create_task(_end(pool, conn, work))
+            self._ending.add(ending)
+            ending.add_done_callback(self._ending.discard)
+            if not isinstance(error, (TimeoutError, asyncio.CancelledError)):
+                await asyncio.shield(ending)
+            raise
+        await _end(pool, conn, None)
+
+    @asynccontextmanager
     async def read(self) -> AsyncIterator[ReadConnection]:
         """A connection for single statements that read."""
-        pool = await self._pool(read_only=True)
-        async with pool.acquire(timeout=ACQUIRE_SECONDS) as conn:
+        async with self._lent(read_only=True) as conn:
             yield cast("ReadConnection", conn)
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[ReadConnection]:
         """Several statements that see one moment."""
-        pool = await self._pool(read_only=True)
-        async with (
-            pool.acquire(timeout=ACQUIRE_SECONDS) as conn,
-            conn.transaction(isolation="repeatable_read", readonly=True),
-        ):
+        async with self._lent(read_only=True, isolation="repeatable_read", readonly=True) as conn:
             yield cast("ReadConnection", conn)
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
         """A connection outside any transaction: each statement is its own."""
-        pool = await self._pool(read_only=False)
-        async with pool.acquire(timeout=ACQUIRE_SECONDS) as conn:
-            yield cast("Connection", conn)
+        async with self._lent(read_only=False) as conn:
+            yield conn
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
         """The one place where something is written: all of it or nothing."""
-        async with self.connection() as conn, conn.transaction():
+        async with self._lent(read_only=False, isolation="read_committed") as conn:
             yield conn
 
     async def close(self) -> None:
         pools, self._pools = list(self._pools.values()), {}
         for pool in pools:
             pool.terminate()
+
+
+async def _end(pool: asyncpg.Pool, conn: Any, work: Any | None) -> None:
+    """Roll back what is open, and give the connection back; one that does not answer is dropped."""
+    with contextlib.suppress(Exception):
+        if work is not None:
+            async with asyncio.timeout(SERVER_SECONDS):
+                await work.rollback()
+    with contextlib.suppress(Exception):
+        await pool.release(conn, timeout=SERVER_SECONDS)

@@ -8,6 +8,7 @@
     |   |-- Forbidden             403
     |   |-- NotFound              404
     |   |-- MethodNotAllowed      405  names the methods allowed
+    |   |-- BodyLate              408  the client takes too long to send its body
     |   |-- Conflict              409
     |   |-- PreconditionFailed    412
     |   |-- TooLarge              413
@@ -114,6 +115,15 @@ class MethodNotAllowed(Problem):
     def __init__(self, allow: str) -> None:
         headers = {"Allow": allow} if allow else {}
         super().__init__("method_not_allowed", headers=headers, params={"allow": allow})
+
+
+class BodyLate(Problem):
+    """The client takes too long to send its body; the connection is closed."""
+
+    status = 408
+
+    def __init__(self) -> None:
+        super().__init__("body_late", headers={"Connection": "close"})
 
 
 class Conflict(Problem):

@@ -52,6 +52,14 @@ def new_id() -> str:
     return _source.next()
 
 
+def new_id_in(partition: int, partitions: int) -> str:
+    """Return a new UUIDv7 whose `partition_of` is the given one: about as many tries as there are partitions."""
+    while True:
+        made = _source.next()
+        if partition_of(made, partitions) == partition:
+            return made
+
+
 def derived_id(cause: str, name: str) -> str:
     """Return the id of the effect `name` of the event `cause` (a UUID): always the same (UUIDv5).
 

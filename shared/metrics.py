@@ -75,7 +75,7 @@ events_ingested = _counter(
 )
 lag_events = _gauge(
     "lag_events",
-    "Records of a topic's partition (inbound, customers) that this service has not folded yet.",
+    "Records of a topic's partition (inbound, backfill, customers) that this service has not folded yet.",
     ["service", "topic", "partition"],
 )
 lag_seconds = _gauge(
@@ -203,4 +203,14 @@ http_in_flight = _gauge(
     "http_in_flight",
     "HTTP requests being answered at this moment.",
     ["service"],
+)
+http_body_bytes = _gauge(
+    "http_body_bytes",
+    "Bytes of the bodies of requests being answered at this moment.",
+    ["service"],
+)
+http_refused = _counter(
+    "http_refused",
+    "HTTP requests refused or given up: too many at once (requests, bytes), too slow (body, answer).",
+    ["service", "reason"],
 )

@@ -10,11 +10,12 @@ from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
 from shared.access import Caller, require
-from shared.commands import Outcome, remember, remembered
+from shared.commands import Done, headers_of, transact
 from shared.database import Connection, Row
 from shared.http.answers import answer
 from shared.http.bodies import read_body
 from shared.http.idempotency import IdempotencyKey, request_hash
+from shared.http.openapi import page_of, shown
 from shared.http.paging import Page, cut_page, decode_cursor, page_answer
 from shared.kernel import Kernel
 from shared.reading import read_manners
@@ -24,22 +25,22 @@ _COLUMNS = (
     "id, kind, reason, stage, detail, status, topic, partition, log_offset, origin, origin_sequence,"
     " event_type, event_id, source, received_at, resolved_at, resolved_by, value"
 )
-_EXAMPLE = {
-    "items": [
-        {
-            "id": "01934b5c-7a00-7000-8000-000000000001",
-            "kind": "quarantined",
-            "reason": "validation_failed",
-            "stage": "judge",
-            "detail": {"errors": [{"pointer": "/data/total", "code": "missing"}]},
-            "status": "open",
-            "received_at": "2026-11-20T04:03:11Z",
-            "from": {"topic": "inbound", "partition": 3, "offset": 17},
-            "event": {"type": "purchase.completed", "id": "x-1", "source": "till-9"},
-        }
-    ],
-    "next_cursor": None,
+_ENTRY = {
+    "id": "01934b5c-7a00-7000-8000-000000000001",
+    "kind": "quarantined",
+    "reason": "validation_failed",
+    "stage": "judge",
+    "detail": {"errors": [{"pointer": "/data/total", "code": "missing"}]},
+    "status": "open",
+    "received_at": "2026-11-20T04:03:11Z",
+    "resolved_at": None,
+    "resolved_by": None,
+    "from": {"topic": "inbound", "partition": 3, "offset": 17},
+    "event": {"type": "purchase.completed", "id": "x-1", "source": "till-9"},
 }
+_RESOLVED = {"resolved_at": "2026-11-20T05:00:00Z", "resolved_by": "wang.fang"}
+_TRIED = {**_ENTRY, **_RESOLVED, "status": "applied"}
+_LET_GO = {**_ENTRY, **_RESOLVED, "status": "discarded"}
 
 
 def quarantine_router(service: str) -> APIRouter:
@@ -51,7 +52,7 @@ def quarantine_router(service: str) -> APIRouter:
     @router.get(
         path,
         dependencies=reads,
-        responses={200: {"content": {"application/json": {"example": _EXAMPLE}}}},
+        responses=shown(page_of(_ENTRY), "The entries."),
     )
     async def list_entries(
         request: Request,
@@ -83,13 +84,17 @@ def quarantine_router(service: str) -> APIRouter:
         shown, cursor = cut_page(rows, page.limit, lambda row: (row["received_at"], row["id"]))
         return answer(page_answer([_entry(row) for row in shown], cursor, total))
 
-    @router.get(path + "/{entry_id}", dependencies=reads)
+    @router.get(
+        path + "/{entry_id}",
+        dependencies=reads,
+        responses=shown({**_ENTRY, "text": "{}"}, "The entry with its bytes."),
+    )
     async def get_entry(request: Request, entry_id: UUID) -> Response:
         """One entry with its original bytes, as text where they are UTF-8, else in base64."""
         row = await entry_of(request.app.state.kernel, entry_id)
         return answer(_entry(row) | _bytes(row["value"]))
 
-    @router.post(path + "/{entry_id}/replay")
+    @router.post(path + "/{entry_id}/replay", responses=shown(_TRIED, "The entry as it is now."))
     async def replay_entry(
         request: Request,
         entry_id: UUID,
@@ -103,10 +108,10 @@ def quarantine_router(service: str) -> APIRouter:
         async def asking(conn: Connection) -> None:
             await ask(conn, entry_id, caller.name)
 
-        headers = await _once(request, key, entry_id, asking)
+        headers = await _once(request, key, entry_id, asking, command="replay_entry")
         return answer(_entry(await tried(kernel, entry_id)), headers=headers)
 
-    @router.post(path + "/{entry_id}/discard")
+    @router.post(path + "/{entry_id}/discard", responses=shown(_LET_GO, "The entry as it is now."))
     async def discard_entry(
         request: Request,
         entry_id: UUID,
@@ -119,7 +124,7 @@ def quarantine_router(service: str) -> APIRouter:
         async def discarding(conn: Connection) -> None:
             await let_go(conn, entry_id, caller.name)
 
-        headers = await _once(request, key, entry_id, discarding)
+        headers = await _once(request, key, entry_id, discarding, command="discard_entry")
         return answer(_entry(await entry_of(kernel, entry_id)), headers=headers)
 
     return router
@@ -130,16 +135,17 @@ async def _once(
     key: str | None,
     entry_id: UUID,
     change: Callable[[Connection], Awaitable[None]],
+    *,
+    command: str,
 ) -> dict[str, str]:
     """Change an entry, unless the same request did it before; answer the headers that say so."""
-    kernel: Kernel = request.app.state.kernel
-    digest = request_hash(request.url.path, await read_body(request))
-    async with kernel.database.transaction() as conn:
-        if await remembered(conn, request, key, digest):
-            return {"Idempotent-Replay": "true"}
+
+    async def do(conn: Connection, _now: datetime) -> Done:
         await change(conn)
-        await remember(conn, request, key, digest, Outcome(200, str(entry_id), "", folded=True))
-    return {}
+        return Done(200, str(entry_id))
+
+    digest = request_hash(request.url.path, await read_body(request))
+    return headers_of(await transact(request, do, command=command, key=key, digest=digest))
 
 
 def _entry(row: Row) -> dict[str, Any]:

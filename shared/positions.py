@@ -82,7 +82,9 @@ class Progress:
         started = loop.time()
         self._waiters += 1
         try:
-            self._learn(await self.seen())
+            with contextlib.suppress(TimeoutError):  # the database is slow: this is late, too
+                async with asyncio.timeout(WAIT_SECONDS):
+                    self._learn(await self.seen())
             while not self._passed(positions):
                 left = started + seconds - loop.time()
                 if left <= 0:

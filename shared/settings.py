@@ -50,6 +50,22 @@ class KernelSettings(BaseSettings):
         "127.0.0.1,::1",
         description="Addresses of proxies whose X-Forwarded-For is believed, by commas.",
     )
+    requests_at_once: int = Field(
+        500, ge=1, description="Requests that an API process answers at once; above it 503."
+    )
+    body_bytes_at_once: int = Field(
+        32 << 20,
+        ge=1 << 20,
+        description="Bytes of bodies that an API process holds at once, unpacked; above it 503.",
+    )
+    body_seconds: float = Field(
+        20, gt=0, description="How long a client may take to send a body; then 408."
+    )
+    answer_seconds: float = Field(
+        20,
+        gt=0,
+        description="How long until an answer begins, counted from the end of the body; then 503.",
+    )
     audit_days: int = Field(365, ge=1, description="Days that the audit trail is kept.")
     namespace: str = Field(
         "", pattern=r"^[a-z0-9]{0,20}$", description="Prefix of topics and databases."
@@ -78,6 +94,15 @@ class KernelSettings(BaseSettings):
     statement_seconds: float = Field(8, gt=0, description="statement_timeout of workers.")
     idle_in_transaction_seconds: float = Field(
         5, gt=0, description="idle_in_transaction timeout of workers."
+    )
+    backfill_window: int = Field(
+        2000,
+        ge=1,
+        description="Events that may wait on customers before a backfill goes on: more is faster, fewer let live"
+        " events through sooner.",
+    )
+    backfill_batch_events: int = Field(
+        1000, ge=1, description="Most events of one transaction of a backfill."
     )
     batch_events: int = Field(
         5000, ge=1, description="Most events of one transaction while behind."

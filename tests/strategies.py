@@ -2,7 +2,8 @@
 
 `make_event` is a factory for table-driven tests; `histories` and the strategies below it draw what
 a customer can have done: orders that are corrected, refunded and cancelled (settled as differences
-that telescope), complaints, surveys, interactions, traits, identifiers, consents, messages.
+that telescope), complaints, surveys, interactions, contacts that people record and take back, traits,
+identifiers, consents, messages.
 
 Facts must fold in any order to the same state; `rearranged` draws a history together with a shuffle
 of it, `divided` a history in two parts and one of their interleavings.
@@ -31,6 +32,7 @@ from shared.language import (
     Data,
     IdentifiersAdded,
     InteractionRecorded,
+    InteractionRetracted,
     Item,
     MessageBounced,
     MessageClicked,
@@ -69,13 +71,15 @@ def make_event(
     subject: str = CUSTOMER,
     history: str | None = None,
     origin: str = "interaction",
+    commanded: bool = False,
 ) -> Event:
-    """One event. `number` makes its ids and its place on the log; `utcoffset` in minutes."""
+    """One event. `number` makes its ids and its place on the log; `utcoffset` in minutes; `commanded`: a command
+    made it, so that the publisher's id is ours."""
     kind = _TYPES[type(data)]
     return Event(
         id=event_id(number),
         source="test",
-        sourceid=f"s-{number}",
+        sourceid=event_id(number) if commanded else f"s-{number}",
         type=kind.name,
         subject=subject,
         time=time,
@@ -262,6 +266,38 @@ interactions = st.builds(
     channel=st.sampled_from((None, "phone", "web")),
     direction=st.sampled_from((None, "inbound", "outbound")),
 )
+
+
+def retraction(recorded: Event, number: int, time: datetime = START) -> Event:
+    """What takes a recorded contact back."""
+    data = recorded.data
+    assert isinstance(data, InteractionRecorded)
+    taken_back = InteractionRetracted(
+        interaction_id=recorded.id,
+        at=recorded.time,
+        utcoffset=recorded.utcoffset,
+        kind=data.kind,
+        channel=data.channel,
+        direction=data.direction,
+        by="crm",
+    )
+    return make_event(taken_back, time=time, number=number, utcoffset=0, commanded=True)
+
+
+@st.composite
+def contacts(draw: st.DrawFn, first: int) -> list[Event]:
+    """A contact that somebody records by hand, and often takes back, now and then twice."""
+    recorded = make_event(
+        draw(interactions),
+        time=draw(times),
+        number=first,
+        utcoffset=draw(offsets),
+        commanded=True,
+    )
+    back = range(first + 1, first + 1 + draw(st.sampled_from((0, 0, 1, 1, 2))))
+    return [recorded, *(retraction(recorded, number, draw(times)) for number in back)]
+
+
 surveys = st.sampled_from((("csat", 1, 5), ("nps", 0, 10), ("ces", 1, 7))).flatmap(
     lambda kind: st.builds(
         SurveyAnswered,
@@ -315,6 +351,8 @@ def histories(draw: st.DrawFn, *, most_orders: int = 6) -> list[Event]:
         events += draw(orders(f"A-{index}", len(events) + 1))
     for index in range(draw(st.integers(0, 2))):
         events += draw(complaints(f"K-{index}", len(events) + 1))
+    for _ in range(draw(st.integers(0, 3))):
+        events += draw(contacts(len(events) + 1))
     for data in draw(st.lists(others, max_size=5)):
         events.append(
             make_event(data, time=draw(times), number=len(events) + 1, utcoffset=draw(offsets))

@@ -22,7 +22,7 @@ from shared.loop.worker import Worker
 from shared.readiness import worker_readiness
 from shared.settings import KernelSettings
 
-SERVICES = ("interaction", "profile", "scoring")
+SERVICES = ("interaction", "profile", "scoring", "campaign")
 """What runs unless a test asks for others."""
 _templates: dict[int, dict[str, str]] = {}
 

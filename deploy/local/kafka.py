@@ -15,7 +15,7 @@ from typing import IO
 
 from deploy.local.errors import MissingTool, StartFailed
 from deploy.local.ports import free_port, is_free
-from deploy.local.processes import end, hold, said_since, size_of, spawn
+from deploy.local.processes import end, hold, one_at_a_time, said_since, size_of, spawn
 
 POM = Path(__file__).parent.parent / "kafka" / "pom.xml"
 LIBS = Path(__file__).parent.parent.parent / ".local" / "kafka-libs"
@@ -146,8 +146,11 @@ class KafkaServer:
         missing = self.missing(self._libs)
         if missing:
             raise MissingTool(missing)
-        if _complete(self._libs):
-            return
+        with one_at_a_time(self._libs.with_name(f"{self._libs.name}.lock")):
+            if not _complete(self._libs):
+                self._fetch()
+
+    def _fetch(self) -> None:
         fresh = self._libs.with_name(f"{self._libs.name}.{os.getpid()}")
         command = ["mvn", "-q", "-B", "-f", str(POM), "dependency:copy-dependencies"]
         command += ["-DincludeScope=runtime", f"-DoutputDirectory={fresh}"]

@@ -32,6 +32,7 @@ from deploy.local.state import (
     kept_ports,
     kept_secret,
     write_atomically,
+    write_environment,
     write_processes,
 )
 from deploy.local.supervisor import Child, Process, Supervisor, exit_code
@@ -92,7 +93,8 @@ class LocalRun:
         if end_of_demo is not None:
             end_of_demo.kill()
             end_of_demo.wait()
-        self._local.joinpath("processes.json").unlink(missing_ok=True)
+        for name in ("processes.json", "environment"):
+            self._local.joinpath(name).unlink(missing_ok=True)
 
     # Steps ---------------------------------------------------------------------------------------
 
@@ -159,6 +161,7 @@ class LocalRun:
         key = kept_secret(self._local / "key")
         create = ("create", "--name", "local", "--scope", "admin", "--key", key)
         self._run_module("shared.keys", *create)
+        write_environment(self._local / "environment", self._environment)
 
     def _start_programs(self) -> None:
         names = [program.name for program in PROGRAMS]

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import secrets
+import shlex
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -56,6 +57,13 @@ def kept_ports(path: Path, names: Sequence[str], taken: Sequence[int]) -> dict[s
 def write_processes(path: Path, origin: str, processes: Sequence[Mapping[str, Any]]) -> None:
     """Names every process with its pid, address and log, for people and for tests."""
     write_atomically(path, json.dumps({"origin": origin, "processes": processes}, indent=1) + "\n")
+
+
+def write_environment(path: Path, variables: Mapping[str, str]) -> None:
+    """The addresses of log and databases, for a shell: `. .local/environment`. For its owner only."""
+    told = {name: variables[name] for name in sorted(variables) if name.endswith("_URL")}
+    lines = [f"export {name}={shlex.quote(value)}\n" for name, value in told.items()]
+    write_atomically(path, "".join(lines), mode=0o600)
 
 
 def changed_versions(path: Path, now: Mapping[str, int]) -> list[str]:

@@ -1,7 +1,7 @@
 """Saving segments: each change is published as the next version of one policy, told to every partition.
 
-One transaction: lock all segments; judge the precondition; write the row; publish all rules that hold from now
-on; remember the outcome. Only then wait a moment until the own rows are being derived by it.
+A command whose decision locks all segments, judges the precondition, writes the row and publishes all rules that
+hold from now on.
 """
 
 from collections.abc import Awaitable, Callable
@@ -14,15 +14,12 @@ import orjson
 from fastapi import Request
 
 from services.campaign.projector.segments import NAME
-from shared import metrics
-from shared.commands import Outcome, remember, remembered, wait_until_folded
+from shared.commands import Done, Outcome, transact
 from shared.database import Connection
-from shared.errors import Conflict, Problem
+from shared.errors import Conflict
 from shared.kernel import Kernel
 from shared.language import PolicyPublished
-from shared.outbox import OUTBOX
 from shared.own_events import everywhere
-from shared.positions import Position, render
 
 MOST_SEGMENTS = 500
 MOST_BYTES = 400 * 1024
@@ -55,31 +52,16 @@ async def change(
 ) -> Outcome:
     """Apply a change and publish what holds then. Raises what `apply` raises, and Conflict where it is too much."""
     kernel: Kernel = request.app.state.kernel
-    now = kernel.clock()
-    async with kernel.database.transaction() as conn:
-        before = await remembered(conn, request, key, digest)
-        if before is not None:
-            metrics.commands.labels(kernel.service.name, command, "replayed").inc()
-            return before
+
+    async def do(conn: Connection, now: datetime) -> Done:
         await conn.execute("SELECT pg_advisory_xact_lock(hashtextextended($1, 12))", NAME)
         version = 1 + (await _published(conn))
         by = request.state.caller.name
-        try:
-            changed = await apply(Change(conn=conn, now=now, by=by, policy_version=version))
-            entries = await _publication(conn, kernel, version, now) if changed else []
-        except Problem:
-            metrics.commands.labels(kernel.service.name, command, "refused").inc()
-            raise
-        numbers = await OUTBOX.append(conn, entries, now)
-        position = render(
-            [Position(kernel.service.name, n, number) for n, number in enumerate(numbers)]
-        )
-        outcome = Outcome(status, str(subject), position, folded=not position)
-        await remember(conn, request, key, digest, outcome)
-    kernel.outbox_hint.give()
-    metrics.commands.labels(kernel.service.name, command, "done").inc()
-    folded = await wait_until_folded(request, position)
-    return Outcome(status, str(subject), position, folded)
+        changed = await apply(Change(conn=conn, now=now, by=by, policy_version=version))
+        entries = await _publication(conn, kernel, version, now) if changed else []
+        return Done(status, str(subject), entries)
+
+    return await transact(request, do, command=command, key=key, digest=digest)
 
 
 async def _published(conn: Connection) -> int:

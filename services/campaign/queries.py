@@ -8,7 +8,7 @@ from uuid import UUID
 
 import msgspec
 import orjson
-from sqlalchemy import select
+from sqlalchemy import Select, func, select
 
 from services.campaign.projector import Audience, Told, decoded
 from services.campaign.projector.segments import NAME
@@ -176,33 +176,51 @@ async def find_asked(conn: ReadConnection, reference: str, version: int) -> Aske
 async def list_moves(
     conn: ReadConnection,
     segment_id: UUID,
-    *,
     customer_id: UUID | None,
     between: tuple[datetime | None, datetime | None],
+    *,
     after: tuple[datetime, UUID] | None,
     limit: int,
 ) -> list[Move]:
     """Who came and went, newest first; `between` includes its start only."""
     table = segment_history.c
-    chosen = (
-        select(segment_history)
-        .where(table.segment_id == segment_id)
-        .order_by(table.at.desc(), table.event_id.desc())
-        .limit(limit)
-    )
-    start, end = between
-    if customer_id is not None:
-        chosen = chosen.where(table.customer_id == customer_id)
-    if start is not None:
-        chosen = chosen.where(table.at >= start)
-    if end is not None:
-        chosen = chosen.where(table.at < end)
+    chosen = _moves(select(segment_history), segment_id, customer_id, between)
+    chosen = chosen.order_by(table.at.desc(), table.event_id.desc()).limit(limit)
     if after is not None:
         at, event_id = after
         beyond = (table.at < at) | (table.event_id < event_id)
         chosen = chosen.where(table.at <= at, beyond)
     names: Sequence[str] = Move.__slots__
     return [Move(**{name: row[name] for name in names}) for row in await fetch(conn, chosen)]
+
+
+async def count_moves(
+    conn: ReadConnection,
+    segment_id: UUID,
+    customer_id: UUID | None,
+    between: tuple[datetime | None, datetime | None],
+) -> int:
+    """How many came and went, counted once for each time."""
+    chosen = _moves(select(func.count()), segment_id, customer_id, between)
+    return int((await fetch(conn, chosen))[0][0])
+
+
+def _moves(
+    chosen: Select[Any],
+    segment_id: UUID,
+    customer_id: UUID | None,
+    between: tuple[datetime | None, datetime | None],
+) -> Select[Any]:
+    table = segment_history.c
+    start, end = between
+    chosen = chosen.where(table.segment_id == segment_id)
+    if customer_id is not None:
+        chosen = chosen.where(table.customer_id == customer_id)
+    if start is not None:
+        chosen = chosen.where(table.at >= start)
+    if end is not None:
+        chosen = chosen.where(table.at < end)
+    return chosen
 
 
 async def has_history(conn: ReadConnection, segment_id: UUID) -> bool:

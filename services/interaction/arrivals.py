@@ -5,6 +5,7 @@ over its bytes says so. What others produce there is judged when it is resolved.
 """
 
 import hmac
+from collections.abc import Mapping
 from datetime import datetime
 from hashlib import blake2b
 
@@ -58,7 +59,7 @@ def door_key(source: str, id_: str) -> bytes:
     return blake2b(f"{source}\0{id_}".encode(), digest_size=16).digest()
 
 
-def strongest(customer: dict[str, str]) -> tuple[str, str]:
+def strongest(customer: Mapping[str, str]) -> tuple[str, str]:
     """The identifier that decides whose event it is."""
     if CUSTOMER_ID in customer:
         return CUSTOMER_ID, customer[CUSTOMER_ID]
@@ -68,7 +69,7 @@ def strongest(customer: dict[str, str]) -> tuple[str, str]:
     raise ValueError("an event without a customer")
 
 
-def partition_for(customer: dict[str, str], partitions: int) -> int:
+def partition_for(customer: Mapping[str, str], partitions: int) -> int:
     """Where on `inbound` it goes: events of one identifier stay behind one another."""
     type_, value = strongest(customer)
     return partition_of(f"{type_}:{value}", partitions)

@@ -22,7 +22,7 @@ from shared import metrics
 from shared.access import Caller
 from shared.errors import FieldError, Pause, Unavailable
 from shared.kernel import Kernel
-from shared.log import Entry
+from shared.log import Entry, Topic
 from shared.log.batching import Batching
 
 RESOLVED_POLL_SECONDS = 0.01
@@ -51,7 +51,9 @@ class Door:
         self._most_bytes = in_flight_bytes
         self._judge = Judge(kernel.settings, kernel.clock)
         self._secret = kernel.settings.inbound_secret.encode()
-        self._inbound = Batching(kernel.log, "inbound")
+        self._lanes: dict[Topic, Batching] = {
+            topic: Batching(kernel.log, topic) for topic in ("inbound", "backfill")
+        }
         self._bytes = 0
 
     async def take(
@@ -69,7 +71,9 @@ class Door:
         await self._name_customers(verdicts)
         _repeats_within(verdicts)
         await self._repeats_before(verdicts)
-        await self._append([v.arrival for v in verdicts if v.status == "accepted" and v.arrival])
+        lane: Topic = "inbound" if history is None else "backfill"
+        accepted = [v.arrival for v in verdicts if v.status == "accepted" and v.arrival]
+        await self._append(lane, accepted)
         for verdict in verdicts:
             type_ = verdict.arrival.type if verdict.arrival else "unusable"
             metrics.events_ingested.labels(verdict.status, type_).inc()
@@ -153,22 +157,22 @@ class Door:
                 if verdict.status == "duplicate":
                     verdict.customer_id = passed[key]["customer_id"]
 
-    async def _append(self, accepted: Sequence[Arrival]) -> None:
+    async def _append(self, lane: Topic, accepted: Sequence[Arrival]) -> None:
         entries = [self._entry(arrival) for arrival in accepted]
         size = sum(len(entry.value) for _, entry in entries)
         if self._bytes and self._bytes + size > self._most_bytes:
             raise Unavailable("unavailable", "too many events are being written")
         self._bytes += size
         try:
-            await self._acknowledged(entries)
+            await self._acknowledged(lane, entries)
         finally:
             self._bytes -= size
 
-    async def _acknowledged(self, entries: Sequence[tuple[int, Entry]]) -> None:
+    async def _acknowledged(self, lane: Topic, entries: Sequence[tuple[int, Entry]]) -> None:
         """Return when the log has them. Raises `Unavailable`."""
         try:
             async with asyncio.timeout(APPEND_SECONDS):
-                await self._inbound.append(entries)
+                await self._lanes[lane].append(entries)
         except (Pause, TimeoutError) as error:
             raise Unavailable("unavailable", "the log is away", retry_after=2) from error
 
@@ -196,7 +200,7 @@ class Door:
         value = arrivals.encode(arrival)
         entry = Entry(key="", value=value, signature=arrivals.sign(value, self._secret))
         partitions = range(self._kernel.settings.partitions)
-        await self._acknowledged([(partition, entry) for partition in partitions])
+        await self._acknowledged("backfill", [(partition, entry) for partition in partitions])
 
     async def resolved(self, verdicts: Sequence[Verdict], seconds: float) -> bool:
         """Wait until all that was accepted has its customer, and what repeats it in the same request; answer

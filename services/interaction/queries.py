@@ -8,7 +8,7 @@ from uuid import UUID
 import orjson
 from sqlalchemy import func, select, tuple_
 
-from services.interaction.tables import timeline
+from services.interaction.tables import contact, timeline
 from shared.database import ReadConnection, Row, fetch
 from shared.http.paging import PageRequest, TimeRange
 from shared.ids import partition_of
@@ -41,7 +41,8 @@ async def events_of(
     *,
     newest_first: bool = True,
 ) -> tuple[list[Row], int | None]:
-    """A customer's events; one more than the page asks for, if there is one."""
+    """A customer's events, those of contacts with when they were taken back; one more than the page asks for, if
+    there is one."""
     where = [timeline.c.customer_id == customer_id]
     if types:
         where.append(timeline.c.type.in_(types))
@@ -59,7 +60,8 @@ async def events_of(
         passed = tuple_(*place), tuple_(*after)
         where.append(passed[0] < passed[1] if newest_first else passed[0] > passed[1])
     statement = (
-        select(*place, timeline.c.recorded_at, timeline.c.value)
+        select(*place, timeline.c.recorded_at, timeline.c.value, contact.c.retracted_at)
+        .outerjoin_from(timeline, contact, contact.c.id == timeline.c.event_id)
         .where(*where)
         .order_by(*(column.desc() if newest_first else column for column in place))
         .limit(page.limit + 1)

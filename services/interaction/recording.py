@@ -15,9 +15,8 @@ from fastapi import Request
 from services.interaction.arrivals import Arrival, door_key
 from services.interaction.judging import Judge, Refused
 from services.interaction.resolver import Pending, decide
-from shared import metrics
 from shared.access import Caller
-from shared.commands import Outcome, remember, remembered, wait_until_folded
+from shared.commands import Done, Outcome, transact
 from shared.database import Connection
 from shared.errors import (
     FieldError,
@@ -33,8 +32,6 @@ from shared.ids import new_id
 from shared.kernel import Kernel
 from shared.language import EVENT_TYPES
 from shared.log import MAX_RECORD_BYTES, Entry, Record, check_sizes
-from shared.outbox import OUTBOX
-from shared.positions import Position, render
 
 Keep = Callable[[Connection, UUID, Arrival], Awaitable[str]]
 """Write what the service keeps besides the event, for this customer; answer what names the resource."""
@@ -123,29 +120,15 @@ async def record(request: Request, prepare: Prepare, *, command: str, key: str |
     Raises what `prepare` raises, NotFound("customer_not_found"), TooLarge("event_too_large").
     """
     kernel: Kernel = request.app.state.kernel
-    digest = request_hash(request.url.path, await read_body(request))
-    name, now = kernel.service.name, kernel.clock()
-    async with kernel.database.transaction() as conn:
-        before = await remembered(conn, request, key, digest)
-        if before is not None:
-            metrics.commands.labels(name, command, "replayed").inc()
-            return before
-        try:
-            prepared = await prepare(conn)
-            entries, customer_id = await _resolved(conn, kernel, prepared.arrival, now)
-        except Problem:
-            metrics.commands.labels(name, command, "refused").inc()
-            raise
+
+    async def do(conn: Connection, now: datetime) -> Done:
+        prepared = await prepare(conn)
+        entries, customer_id = await _resolved(conn, kernel, prepared.arrival, now)
         subject = await prepared.keep(conn, customer_id, prepared.arrival)
-        numbers = await OUTBOX.append(conn, entries, now)
-        last = {partition: number for (partition, _), number in zip(entries, numbers, strict=True)}
-        position = render([Position(name, partition, number) for partition, number in last.items()])
-        outcome = Outcome(prepared.status, subject, position, folded=False)
-        await remember(conn, request, key, digest, outcome)
-    kernel.outbox_hint.give()
-    metrics.commands.labels(name, command, "done").inc()
-    folded = await wait_until_folded(request, position)
-    return Outcome(outcome.status, subject, position, folded)
+        return Done(prepared.status, subject, entries)
+
+    digest = request_hash(request.url.path, await read_body(request))
+    return await transact(request, do, command=command, key=key, digest=digest)
 
 
 async def _resolved(

@@ -1,4 +1,4 @@
-"""From `inbound` to `customers`: one batch of one partition, in one transaction.
+"""From `inbound` or `backfill` to `customers`: one batch of one partition, in one transaction.
 
 Drop repeats, resolve identifiers to customers, settle orders, quarantine what is unusable, append. New rows are
 inserted optimistically: where another partition was faster with the same key, the batch is decided again from
@@ -6,14 +6,14 @@ what stands now.
 """
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 import msgspec
 
 from services.interaction import arrivals
-from services.interaction.arrivals import CUSTOMER_ID, Arrival
+from services.interaction.arrivals import CUSTOMER_ID, Arrival, partition_for
 from services.interaction.cases import COMPLAINT, Step, case_of, read_step
 from services.interaction.cloudevents import as_structured
 from services.interaction.filing import keep_steps
@@ -32,11 +32,11 @@ from services.interaction.resolving import Resolution, Resolved, resolve
 from shared import codec, metrics
 from shared.database import Connection
 from shared.identity import digest, known
-from shared.ids import new_id, partition_of
+from shared.ids import new_id, new_id_in, partition_of
 from shared.kernel import Kernel
 from shared.language import HistoryClosed, IdentifiersAdded, IdentifiersLinked
 from shared.language.identifiers import TYPES
-from shared.log import Entry, Record, check_sizes
+from shared.log import Entry, Record, Topic, check_sizes
 from shared.loop.lease import Lease, Leases
 from shared.outbox import OUTBOX
 from shared.own_events import everywhere
@@ -74,7 +74,7 @@ class Sorted:
 
 
 class Resolver:
-    """Resolves one partition of `inbound`."""
+    """Resolves one partition of `inbound`, or of its slow lane."""
 
     def __init__(self, kernel: Kernel, leases: Leases) -> None:
         self._kernel = kernel
@@ -92,24 +92,25 @@ class Resolver:
         async with self._kernel.database.transaction() as conn:
 
             async def apply(record: Record) -> None:
-                batch = self._sort([await self._as_it_came(conn, record)])
+                batch = self._sort([await self._as_it_came(conn, lease.topic, record)])
                 made = await self._decide(conn, batch)
                 if batch.unusable:
                     raise Refused(batch.unusable[0].reason)
                 check_sizes(made)  # here, where one that is too large fails alone
                 entries.extend(made)
 
-            more = await try_again(conn, "inbound", lease.partition, apply) > 0
+            more = await try_again(conn, lease.topic, lease.partition, apply) > 0
             await self._leases.advance(conn, lease, lease)
             await OUTBOX.append(conn, entries, self._kernel.clock())
         self.due = more
         return lease
 
-    async def _as_it_came(self, conn: Connection, record: Record) -> Record:
+    async def _as_it_came(self, conn: Connection, topic: Topic, record: Record) -> Record:
         """The quarantine keeps no signature, but knows whether our own door had written the event."""
         signed = await conn.fetchval(
             "SELECT detail -> 'signed' = 'true' FROM quarantine"
-            " WHERE topic = 'inbound' AND partition = $1 AND log_offset = $2 AND status = 'replay'",
+            " WHERE topic = $1 AND partition = $2 AND log_offset = $3 AND status = 'replay'",
+            topic,
             record.partition,
             record.offset,
         )
@@ -127,10 +128,10 @@ class Resolver:
         async with self._kernel.database.transaction() as conn:
             entries = await self._decide(conn, batch)
             entries += await self._close(conn, batch, records[-1])
-            await self._put_aside(conn, batch.unusable)
+            await self._put_aside(conn, lease.topic, batch.unusable)
             await self._leases.advance(conn, lease, after)
             await OUTBOX.append(conn, entries, records[-1].recorded_at)
-        metrics.events_folded.labels(SERVICE, "inbound").inc(len(records))
+        metrics.events_folded.labels(SERVICE, lease.topic).inc(len(records))
         return after
 
     async def park(self, lease: Lease, record: Record, error: BaseException) -> Lease:
@@ -139,11 +140,11 @@ class Resolver:
         with contextlib.suppress(Refused):
             record = as_structured(record)
         async with self._kernel.database.transaction() as conn:
-            await self._put_aside(conn, [Parked.of(record, error, "resolve")])
+            await self._put_aside(conn, lease.topic, [Parked.of(record, error, "resolve")])
             await self._leases.advance(conn, lease, after)
         return after
 
-    async def _put_aside(self, conn: Connection, entries: Sequence[Parked]) -> None:
+    async def _put_aside(self, conn: Connection, topic: Topic, entries: Sequence[Parked]) -> None:
         """What a stranger wrote into headers is worth nothing, and may be what no column takes."""
         plain = []
         for entry in entries:
@@ -153,7 +154,7 @@ class Resolver:
             unnumbered = replace(record, origin=None, sequence=None)
             plain.append(replace(entry, record=unnumbered, detail=detail))
         if plain:
-            await put_aside(conn, SERVICE, "quarantined", "inbound", plain)
+            await put_aside(conn, SERVICE, "quarantined", topic, plain)
 
     def _sort(self, records: Sequence[Record]) -> Sorted:
         batch = Sorted()
@@ -191,7 +192,7 @@ class Resolver:
     async def _close(
         self, conn: Connection, batch: Sorted, last: Record
     ) -> list[tuple[int, Entry]]:
-        """A backfill is closed when every partition of `inbound` has passed its close."""
+        """A backfill is closed when every partition of its lane has passed its close."""
         partitions = self._kernel.settings.partitions
         entries: list[tuple[int, Entry]] = []
         for history in dict.fromkeys(batch.closes):
@@ -235,7 +236,7 @@ async def _attempt(
     fresh = await _of_known_customers(conn, fresh, unusable)
     if not fresh:
         return []
-    resolution = await _identify(conn, fresh)
+    resolution = await _identify(conn, fresh, partitions)
     await _remember(conn, fresh, resolution.events)
     told = await _settle_orders(conn, fresh, resolution.events)
     await _keep_cases(conn, fresh, resolution.events)
@@ -280,7 +281,7 @@ async def _of_known_customers(
     return kept
 
 
-async def _identify(conn: Connection, fresh: Sequence[Pending]) -> Resolution:
+async def _identify(conn: Connection, fresh: Sequence[Pending], partitions: int) -> Resolution:
     customers = [one.arrival.customer for one in fresh]
     keys = {
         (type_, digest(type_, value))
@@ -288,7 +289,13 @@ async def _identify(conn: Connection, fresh: Sequence[Pending]) -> Resolution:
         for type_, value in customer.items()
         if type_ in TYPES
     }
-    resolution = resolve(customers, await known(conn, keys), digest, new_id)
+
+    def home(identifiers: Mapping[str, str]) -> str:
+        """A new customer lives in the partition in which they were met, so that what came in together stays
+        together: one batch of one partition goes on as one batch of one partition."""
+        return new_id_in(partition_for(identifiers, partitions), partitions)
+
+    resolution = resolve(customers, await known(conn, keys), digest, home)
     if resolution.new:
         rows = sorted(resolution.new.items())
         made = await conn.fetch(

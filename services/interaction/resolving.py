@@ -36,9 +36,11 @@ def resolve(
     customers: Sequence[Mapping[str, str]],
     known: Mapping[Key, UUID],
     digest: Callable[[str, str], bytes],
-    new_id: Callable[[], str],
+    new_id: Callable[[Mapping[str, str]], str],
 ) -> Resolution:
-    """Resolve events, given by their identifiers (type -> normalised value), one after the other."""
+    """Resolve events, given by their identifiers (type -> normalised value), one after the other.
+
+    `new_id` makes the id of a customer who is met for the first time, under these identifiers."""
     result = Resolution()
     for identifiers in customers:
         result.events.append(_one(identifiers, known, result.new, digest, new_id))
@@ -50,7 +52,7 @@ def _one(
     known: Mapping[Key, UUID],
     new: dict[Key, UUID],
     digest: Callable[[str, str], bytes],
-    new_id: Callable[[], str],
+    new_id: Callable[[Mapping[str, str]], str],
 ) -> Resolved:
     keys = {t: (t, digest(t, identifiers[t])) for t in TYPES if t in identifiers}
     named: list[UUID] = []
@@ -60,7 +62,7 @@ def _one(
         customer = known.get(key) or new.get(key)
         if customer is not None:
             named.append(customer)
-    owner = named[0] if named else UUID(new_id())
+    owner = named[0] if named else UUID(new_id(identifiers))
     added = {
         type_: identifiers[type_]
         for type_, key in keys.items()

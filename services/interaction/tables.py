@@ -11,6 +11,7 @@ from sqlalchemy import (
     Table,
     Text,
     desc,
+    text,
 )
 from sqlalchemy.dialects.postgresql import UUID
 
@@ -84,7 +85,23 @@ contact = Table(
     Column("recorded_at", Time, nullable=False),
     Column("recorded_by", Text, nullable=False),
     Column("data", LargeBinary, nullable=False),
+    Column(
+        "utcoffset",
+        SmallInteger,
+        nullable=False,
+        server_default="0",
+        comment="minutes from UTC to the customer's local time at the contact",
+    ),
+    Column("retracted_at", Time, comment="when it was taken back"),
+    Column("retracted_by", Text),
+    Column("retract_reason", Text),
     Index("contact_at", desc("at"), desc("id")),
+    Index(
+        "contact_retracted",
+        desc("at"),
+        desc("id"),
+        postgresql_where=text("retracted_at IS NOT NULL"),
+    ),
     Index("contact_by_customer", "customer_id", desc("at"), desc("id")),
     Index("contact_by_handler", "handled_by", desc("at"), desc("id")),
     comment="Contacts that people recorded by hand.",

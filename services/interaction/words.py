@@ -20,6 +20,10 @@ ERRORS: Words = {
         "en": "Nobody recorded such a contact.",
         "zh": "没有找到该互动记录。",
     },
+    "interaction_retracted": {
+        "en": "The contact has been taken back already.",
+        "zh": "该互动记录已撤回。",
+    },
     "complaint_not_found": {
         "en": "There is no such complaint.",
         "zh": "没有找到该投诉。",
@@ -83,6 +87,7 @@ SUMMARIES: Words = {
         "en": "Refunded {total} of order {order}",
     },
     "interaction.recorded": {"zh": "互动：{kind}", "en": "Contact: {kind}"},
+    "interaction.retracted": {"zh": "撤回互动记录：{kind}", "en": "Contact taken back: {kind}"},
     "complaint.opened": {"zh": "提出投诉：{category}", "en": "Complained: {category}"},
     "complaint.answered": {"zh": "投诉已答复", "en": "Complaint answered"},
     "complaint.assigned": {"zh": "投诉分派给 {to}", "en": "Complaint given to {to}"},

@@ -1,4 +1,4 @@
-"""The worker process of interaction: resolves `inbound`, keeps the timeline, ticks the clock."""
+"""The worker process of interaction: resolves `inbound` and `backfill`, keeps the timeline, ticks the clock."""
 
 from services.interaction.resolver import Resolver
 from services.interaction.service import SERVICE
@@ -9,7 +9,7 @@ from shared.roots import run_worker
 
 
 def resolving(kernel: Kernel) -> MakeHandler:
-    """The handler of `inbound`."""
+    """The handler of `inbound` and of `backfill`."""
     return lambda leases, _lease: Resolver(kernel, leases)
 
 

@@ -1,15 +1,33 @@
 """What profile accepts: tags by hand, records by hand. Unknown fields are an error that names them."""
 
+import re
 from datetime import date
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    StringConstraints,
+    WithJsonSchema,
+)
 from pydantic_core import PydanticCustomError
 
+from shared.http.shapes import Schema, named, record, text
+from shared.http.texts import Words
 from shared.language.identifiers import TYPES
 
-Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
-LongText = Annotated[str, StringConstraints(strip_whitespace=True, max_length=2000)]
+Text = Annotated[str, Words(200, 1)]
+LongText = Annotated[str, Words(2000)]
+TAG_FAMILIES = {
+    "behaviour": (
+        *("frequent", "infrequent", "night-owl", "promotion-joiner"),
+        *("not-repurchased", "complained"),
+    ),
+    "need": ("price-sensitive", "quality-first", "service-demanding"),
+}
+"""Families of tags with a closed list of values; any other text is a tag of the house's own."""
 TagCode = Annotated[
     str,
     StringConstraints(
@@ -17,25 +35,37 @@ TagCode = Annotated[
     ),
 ]
 _LEAP_YEAR = "2000"
+_WRITTEN = re.compile(r"(?:[0-9]{4}|-)-[0-9]{2}-[0-9]{2}")
 
 
 def _birthday(value: str) -> str:
     """`YYYY-MM-DD`, or `--MM-DD` where the year is not known."""
     try:
         date.fromisoformat(_LEAP_YEAR + value[1:] if value.startswith("--") else value)
+        known = _WRITTEN.fullmatch(value)  # Python also takes 20261120 and 2026-W47-5
     except ValueError:
+        known = None
+    if known is None:
         raise PydanticCustomError("not_a_date", "not a date") from None
     return value
 
 
-Birthday = Annotated[str, StringConstraints(min_length=7, max_length=10), AfterValidator(_birthday)]
+Birthday = Annotated[
+    str,
+    StringConstraints(min_length=7, max_length=10),
+    AfterValidator(_birthday),
+    WithJsonSchema({"type": "string", "pattern": r"^([0-9]{4}|-)-[0-9]{2}-[0-9]{2}$"}),
+]
 
 
 def _by_type(value: object) -> object:
     """Identifiers may come as they are answered: a list of type and value."""
-    if isinstance(value, list) and all(isinstance(one, dict) for one in value):
-        return {one.get("type"): one.get("value") for one in value}
-    return value
+    if not isinstance(value, list):
+        return value
+    known = [one for one in value if isinstance(one, dict) and isinstance(one.get("type"), str)]
+    if len(known) < len(value):
+        return value
+    return {one["type"]: one.get("value") for one in known}
 
 
 def _known_types(value: dict[str, str]) -> dict[str, str]:
@@ -45,7 +75,20 @@ def _known_types(value: dict[str, str]) -> dict[str, str]:
     return value
 
 
-Identifiers = Annotated[dict[str, Text], AfterValidator(_known_types), BeforeValidator(_by_type)]
+def _shape() -> Schema:
+    """By type, or a list as they are answered."""
+    value = text(200, 1)
+    one = {"type": {"type": "string", "enum": list(TYPES)}, "value": value}
+    by_type = record({}, **dict.fromkeys(TYPES, value))
+    return named("Identifiers", {"anyOf": [by_type, {"type": "array", "items": record(one)}]})
+
+
+Identifiers = Annotated[
+    dict[str, Text],
+    AfterValidator(_known_types),
+    BeforeValidator(_by_type),
+    WithJsonSchema(_shape()),
+]
 
 
 class _Command(BaseModel):

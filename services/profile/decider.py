@@ -4,24 +4,20 @@ from typing import Any, assert_never
 
 import msgspec
 
-from services.profile.commands import AddTag, Command, CreateCustomer, EditCustomer, RemoveTag
+from services.profile.commands import (
+    TAG_FAMILIES,
+    AddTag,
+    Command,
+    CreateCustomer,
+    EditCustomer,
+    RemoveTag,
+)
 from services.profile.projector import Profile
 from shared.errors import Conflict, FieldError, NotFound, Unprocessable
 from shared.language import CustomerEdited, TagAdded, TagRemoved
 
 TAGS = 200
 """Codes of tags that people ever gave one customer, those taken away again included."""
-
-FAMILIES = {
-    "behaviour": frozenset(
-        {
-            *("frequent", "infrequent", "night-owl", "promotion-joiner"),
-            *("not-repurchased", "complained"),
-        }
-    ),
-    "need": frozenset({"price-sensitive", "quality-first", "service-demanding"}),
-}
-"""Families of tags with a closed list of values; any other text is a tag of the house's own."""
 
 
 def decide(
@@ -49,7 +45,7 @@ def _add_tag(command: AddTag, state: Profile, by: str) -> list[msgspec.Struct]:
     family, colon, value = command.tag.partition(":")
     if colon and not value.strip():
         raise _wrong_tag("missing", {})
-    known = FAMILIES.get(family) if colon else None
+    known = TAG_FAMILIES.get(family) if colon else None
     if known is not None and value not in known:
         allowed = ", ".join(f"{family}:{name}" for name in sorted(known))
         raise _wrong_tag("not_allowed", {"allowed": allowed})

@@ -158,6 +158,12 @@ async def policies_in_force(conn: ReadConnection) -> Policies:
     return {row["name"]: Policy(row["name"], row["version"], row["body"]) for row in rows}
 
 
+async def count_versions(conn: ReadConnection, name: str) -> int:
+    """How many versions of a policy were published."""
+    counted = select(func.count(_POLICY.c.version.distinct())).where(_POLICY.c.name == name)
+    return int((await fetch(conn, counted))[0][0])
+
+
 async def list_versions(
     conn: ReadConnection, name: str, *, below: int | None, limit: int
 ) -> list[Published]:

@@ -18,6 +18,7 @@ from starlette.responses import Response
 
 from shared.errors import InternalError, MethodNotAllowed, Problem
 from shared.http.answers import Json
+from shared.http.bounded import Bounded
 from shared.http.edge import Edge, Guard
 from shared.http.health import ROUTES
 from shared.http.limits import Limits
@@ -57,6 +58,7 @@ async def _answer_problem(request: Request, exc: Exception) -> Response:
 
 def _add_layers(app: FastAPI, service: str, settings: KernelSettings, templates: Templates) -> None:
     """The last one added is the outermost."""
+    app.add_middleware(Bounded, service=service, settings=settings)
     app.add_middleware(Guard)
     origins = [origin.strip() for origin in settings.cors_origins.split(",") if origin.strip()]
     if origins:

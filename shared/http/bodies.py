@@ -1,7 +1,7 @@
 """Reading bodies: bounded before and after unpacking, the same way on every route."""
 
 import zlib
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import Any
 
@@ -93,8 +93,14 @@ async def _chunks(request: Request) -> AsyncGenerator[bytes, None]:
 
 async def _read(request: Request) -> bytes:
     gunzip = _Gunzip() if _encoding(request) else None
+    hold: Callable[[int], None] | None = request.scope.get("state", {}).get("hold")
+    parts: list[bytes] = []
     async with aclosing(_chunks(request)) as chunks:
-        parts = [gunzip.feed(chunk) if gunzip else chunk async for chunk in chunks]
+        async for chunk in chunks:
+            part = gunzip.feed(chunk) if gunzip else chunk
+            if hold is not None:
+                hold(len(part))
+            parts.append(part)
     if gunzip:
         gunzip.finish()
     return b"".join(parts)
@@ -117,8 +123,8 @@ class StrictRequest(Request):
 async def read_body(request: Request) -> bytes:
     """The whole body, unpacked; the same bytes when asked again.
 
-    Raises TooLarge (4 MiB, packed or unpacked), UnsupportedMediaType (an encoding other than gzip)
-    and BadRequest (corrupt gzip, connection lost).
+    Raises TooLarge (4 MiB, packed or unpacked), UnsupportedMediaType (an encoding other than gzip),
+    BadRequest (corrupt gzip, connection lost) and Unavailable (too many bodies at once).
     """
     if isinstance(request, StrictRequest):
         return await request.body()

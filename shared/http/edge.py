@@ -1,12 +1,13 @@
-"""The two layers around every route, as plain ASGI.
+"""Two of the layers around every route, as plain ASGI.
 
 `Edge` (outermost) names the request, counts it, times it and writes one line about it: the route's
-template, never the path, which may name a customer. `Guard` (innermost, so its answers pass
-through CORS) turns whatever nobody caught into a problem document.
+template, never the path, which may name a customer. `Guard` (inside of CORS, so that its answers
+pass through it) turns whatever nobody caught into a problem document.
 """
 
 import time
 from collections.abc import Callable
+from http import HTTPStatus
 from uuid import UUID, uuid4
 
 import structlog
@@ -15,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared import metrics
 from shared.errors import BadRequest, InternalError, NotFound, Problem
+from shared.http.answers import answer
 from shared.http.problems import problem_of, respond
 from shared.logging import get_logger, reason
 
@@ -106,7 +108,10 @@ def _report(exc: Exception, problem: Problem) -> None:
 
 
 class Guard:
-    """Nothing that a route raises reaches the server, or the caller, as it is."""
+    """Nothing that a route raises reaches the server, or the caller, as it is.
+
+    What a command has committed stands: when looking at it fails afterwards, the answer is 202 with its position,
+    where the command has left its subject and headers in `state.committed`."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -133,4 +138,10 @@ class Guard:
             _report(exc, problem)
             if started:
                 raise  # half an answer is out: the server cuts the connection
+            committed = scope.get("state", {}).get("committed")
+            if committed is not None:
+                subject, headers = committed
+                done = answer({"id": subject}, status=HTTPStatus.ACCEPTED, headers=headers)
+                await done(scope, receive, send)
+                return
             await respond(problem, scope)(scope, receive, send)

@@ -9,9 +9,9 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 import orjson
 from fastapi import Depends, Query
-from pydantic import AwareDatetime
 
 from shared.errors import BadRequest, FieldError, Unprocessable
+from shared.http.times import Moment
 
 T = TypeVar("T")
 
@@ -104,6 +104,11 @@ def parse_sort(value: str, allowed: Collection[str]) -> tuple[str, bool]:
     return name, name != value
 
 
+def sorts(fields: Collection[str]) -> list[str]:
+    """What `sort` may be: each field, and each in the other direction."""
+    return [f"{sign}{field}" for field in fields for sign in ("", "-")]
+
+
 @dataclass(frozen=True, slots=True)
 class TimeRange:
     """`start` <= time < `end`, both with a UTC offset; None: open."""
@@ -114,9 +119,9 @@ class TimeRange:
 
 async def time_range(
     start: Annotated[
-        AwareDatetime | None, Query(alias="from", description="Not before this time.")
+        Moment | None, Query(alias="from", description="Not before this time.")
     ] = None,
-    end: Annotated[AwareDatetime | None, Query(alias="to", description="Before this time.")] = None,
+    end: Annotated[Moment | None, Query(alias="to", description="Before this time.")] = None,
 ) -> TimeRange:
     """The range, as a dependency. Raises Unprocessable for what lies beyond the calendar."""
     return TimeRange(_bound("?from", start), _bound("?to", end))

@@ -55,13 +55,14 @@ class Templates:
 
     def __init__(self, routes: Sequence[BaseRoute]) -> None:
         self._names: dict[int, str] = {}
-        self._methods: list[tuple[Any, frozenset[str]]] = []
+        self._methods: list[tuple[Any, str, frozenset[str]]] = []
         for context in iter_route_contexts(routes):
             route = context.original_route
             # Of Starlette's own routes, FastAPI's router leaves only the endpoint in the scope.
             key = route if isinstance(route, APIRoute) else context.endpoint
             self._names[id(key)] = context.path_format or ""
-            self._methods.append((context.path_regex, frozenset(context.methods or ())))
+            template, methods = context.path_format or "", frozenset(context.methods or ())
+            self._methods.append((context.path_regex, template, methods))
 
     def of(self, scope: Scope) -> str:
         """Such as `/v1/customers/{customer}`; `unmatched` where no route was found."""
@@ -69,6 +70,7 @@ class Templates:
         return self._names.get(id(routed), "unmatched")
 
     def allow(self, path: str) -> str:
-        """The value of Allow for a path: the methods of all its routes."""
-        found = {method for regex, names in self._methods if regex.match(path) for method in names}
-        return ", ".join(sorted(found))
+        """The value of Allow for a path: the methods of its template, the most literal one that fits."""
+        fits = [(name, methods) for regex, name, methods in self._methods if regex.match(path)]
+        best = min((name for name, _ in fits), key=lambda name: name.count("{"), default="")
+        return ", ".join(sorted({one for name, methods in fits if name == best for one in methods}))

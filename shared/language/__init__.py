@@ -22,7 +22,12 @@ from shared.language.customer import (
 )
 from shared.language.event_type import EventType
 from shared.language.identifiers import IdentifiersAdded, IdentifiersLinked
-from shared.language.interaction import InteractionRecorded
+from shared.language.interaction import (
+    Contact,
+    InteractionRecorded,
+    InteractionRetracted,
+    contact_of,
+)
 from shared.language.lifecycle import LifecycleChanged
 from shared.language.message import (
     MessageBounced,
@@ -58,6 +63,7 @@ Data = (
     | PurchaseRefunded
     | PurchaseCorrected
     | InteractionRecorded
+    | InteractionRetracted
     | ComplaintOpened
     | ComplaintAnswered
     | ComplaintAssigned
@@ -104,6 +110,7 @@ __all__ = [
     "ComplaintReopened",
     "ComplaintResolved",
     "ConsentChanged",
+    "Contact",
     "Contribution",
     "CustomerDescribed",
     "CustomerEdited",
@@ -115,6 +122,7 @@ __all__ = [
     "IdentifiersAdded",
     "IdentifiersLinked",
     "InteractionRecorded",
+    "InteractionRetracted",
     "Item",
     "LifecycleChanged",
     "MessageBounced",
@@ -138,6 +146,7 @@ __all__ = [
     "TagGained",
     "TagRemoved",
     "UnknownEventType",
+    "contact_of",
     "contribution",
     "effect",
     "field_errors",

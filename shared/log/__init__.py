@@ -1,6 +1,7 @@
-"""The log is the truth: two topics, each a fixed number of partitions, each partition an order.
+"""The log is the truth: three topics, each the same fixed number of partitions, each partition an order.
 
-`inbound` is the public door: untrusted, not yet resolved to a customer, kept for seven days. `customers` is the
+`inbound` is the public door: untrusted, not yet resolved to a customer, kept for seven days. `backfill` is its
+slow lane: what our own door took as history, so that live events never wait behind it. `customers` is the
 canonical stream: valid, resolved, keyed by customer, kept for ever. Two adapters keep the same contract: Apache
 Kafka for real work, PostgreSQL for one machine.
 """
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
 
-Topic = Literal["inbound", "customers"]
+Topic = Literal["inbound", "backfill", "customers"]
 
 MAX_RECORD_BYTES = 512 * 1024
 """What may be appended at the most. Below any broker's limit, so that a relay never meets a refusal; above the
@@ -62,8 +63,12 @@ class Log(Protocol):
     async def ends(self, topic: Topic) -> dict[int, int]:
         """The offset that the next record of each partition will have."""
 
-    async def note(self, group: str, topic: Topic, offsets: Mapping[int, int]) -> None:
-        """Tell the log's own tools how far a service has come in each partition. Nothing here reads it back."""
+    async def note(self, reader: str, topic: Topic, offsets: Mapping[int, int]) -> None:
+        """Tell others, and the log's own tools, how far a service has come in each partition. A service's own
+        place stands in its checkpoint, never here."""
+
+    async def noted(self, topic: Topic, readers: Iterable[str]) -> dict[str, dict[int, int]]:
+        """What these services told last; those that never did are left out."""
 
     async def check(self) -> None:
         """Refuse a log that is not as it must be: `Misconfigured`."""

@@ -9,7 +9,7 @@ appends starts again from what was acknowledged, and readers drop what they have
 import asyncio
 import contextlib
 from collections import defaultdict
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, get_args
 
@@ -18,6 +18,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import (
     CorruptRecordException,
+    GroupCoordinatorNotAvailableError,
     KafkaError,
     NoOffsetForPartitionError,
     OffsetOutOfRangeError,
@@ -44,6 +45,7 @@ _LOST = (
 
 TOPICS: dict[Topic, dict[str, str]] = {
     "inbound": {"retention.ms": str(7 * DAY_MS)},
+    "backfill": {"retention.ms": str(7 * DAY_MS)},
     "customers": {"retention.ms": "-1"},
 }
 COMMON = {
@@ -73,6 +75,9 @@ class KafkaLog:
         self._appending: defaultdict[tuple[Topic, int], asyncio.Lock] = defaultdict(asyncio.Lock)
         self._readers: dict[tuple[Topic, int], _Reader] = {}
         self._ends: _Reader | None = None
+        self._places: dict[str, _Places] = {}
+        self._asker: AIOKafkaAdminClient | None = None
+        self._asking = asyncio.Lock()
 
     async def append(self, topic: Topic, entries: Sequence[tuple[int, Entry]]) -> None:
         check_sizes(entries)
@@ -142,28 +147,51 @@ class KafkaLog:
             self._ends = _Reader(self._servers, self._names[topic], 0, self._client)
         return await self._ends.ends(self._names[topic], self._partitions)
 
-    async def note(self, group: str, topic: Topic, offsets: Mapping[int, int]) -> None:
-        """Commit them for a consumer group without members, for what shows its lag."""
-        name = topic_name(self._namespace, group)
-        places = {TopicPartition(self._names[topic], n): at for n, at in offsets.items()}
-        consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._servers,
-            client_id=self._client,
-            group_id=name,
-            enable_auto_commit=False,
-            auto_offset_reset="none",
-        )
-        await _start(consumer)
+    async def note(self, reader: str, topic: Topic, offsets: Mapping[int, int]) -> None:
+        """Commit them for a consumer group without members, so that all tools show its lag."""
+        places = self._places.get(reader)
+        if places is None:
+            group = topic_name(self._namespace, reader)
+            places = _Places(self._servers, group, self._client)
+            self._places[reader] = places
+        name = self._names[topic]
+        await places.commit({TopicPartition(name, n): at for n, at in offsets.items()})
+
+    async def noted(self, topic: Topic, readers: Iterable[str]) -> dict[str, dict[int, int]]:
+        name = self._names[topic]
+        found: dict[str, dict[int, int]] = {}
+        async with self._asking:
+            try:
+                async with asyncio.timeout(START_SECONDS):
+                    if self._asker is None:
+                        self._asker = AIOKafkaAdminClient(
+                            bootstrap_servers=self._servers, client_id=self._client
+                        )
+                        await self._asker.start()
+                    for reader in readers:
+                        found[reader] = await self._committed(self._asker, reader, name)
+            except (KafkaError, TimeoutError, OSError) as error:
+                await self._stop_asking()
+                raise Pause("log") from error
+        return {reader: places for reader, places in found.items() if places}
+
+    async def _committed(
+        self, admin: AIOKafkaAdminClient, reader: str, name: str
+    ) -> dict[int, int]:
         try:
-            consumer.assign(list(places))
-            async with asyncio.timeout(START_SECONDS):
-                await consumer.commit(places)
-        except (KafkaError, TimeoutError, OSError) as error:
-            raise Pause("log") from error
-        finally:
+            committed = await admin.list_consumer_group_offsets(topic_name(self._namespace, reader))
+        except GroupCoordinatorNotAvailableError:
+            return {}  # so it is until a first group has committed anything
+        return {
+            place.partition: at.offset for place, at in committed.items() if place.topic == name
+        }
+
+    async def _stop_asking(self) -> None:
+        asker, self._asker = self._asker, None
+        if asker is not None:
             with contextlib.suppress(Exception):
                 async with asyncio.timeout(2):
-                    await consumer.stop()
+                    await asker.close()
 
     async def check(self) -> None:
         """Create what is missing; refuse what is wrong. A topic that a client's question had created would
@@ -230,7 +258,8 @@ class KafkaLog:
 
     async def close(self) -> None:
         readers = [*self._readers.values(), *([self._ends] if self._ends else [])]
-        await asyncio.gather(*(reader.close() for reader in readers), return_exceptions=True)
+        closing = [one.close() for one in readers] + [one.close() for one in self._places.values()]
+        await asyncio.gather(*closing, self._stop_asking(), return_exceptions=True)
         if self._producer is not None:
             await self._discard(self._producer)
 
@@ -358,6 +387,50 @@ class _Reader:
                     await consumer.stop()
 
     close = _stop
+
+
+class _Places:
+    """The committed offsets of one group, through a consumer that never reads."""
+
+    def __init__(self, servers: str, group: str, client: str) -> None:
+        self._servers = servers
+        self._group = group
+        self._client = client
+        self._consumer: AIOKafkaConsumer | None = None
+        self._lock = asyncio.Lock()
+
+    async def commit(self, places: Mapping[TopicPartition, int]) -> None:
+        async with self._lock:
+            try:
+                if self._consumer is None:
+                    self._consumer = await self._started()
+                new = places.keys() - self._consumer.assignment()
+                if new:
+                    self._consumer.assign([*self._consumer.assignment(), *new])
+                    self._consumer.pause(*self._consumer.assignment())
+                async with asyncio.timeout(START_SECONDS):
+                    await self._consumer.commit(dict(places))
+            except (KafkaError, TimeoutError, OSError) as error:
+                await self.close()
+                raise Pause("log") from error
+
+    async def _started(self) -> AIOKafkaConsumer:
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=self._servers,
+            client_id=self._client,
+            group_id=self._group,
+            enable_auto_commit=False,
+            auto_offset_reset="none",
+        )
+        await _start(consumer)
+        return consumer
+
+    async def close(self) -> None:
+        consumer, self._consumer = self._consumer, None
+        if consumer is not None:
+            with contextlib.suppress(Exception):
+                async with asyncio.timeout(2):
+                    await consumer.stop()
 
 
 def _record(message: Any) -> Record:

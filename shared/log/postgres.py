@@ -6,7 +6,8 @@ NOTIFY is only a hint: it carries nothing, runs in a transaction of its own, at 
 
 import asyncio
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import get_args
 
@@ -124,21 +125,43 @@ class PostgresLog:
 
     async def trim_inbound(self, most: int) -> None:
         """Forget what came in more than seven days ago; the newest record of a partition stays."""
-        async with self._database.connection() as conn:
-            for partition, head in (
-                await TABLES["inbound"].heads(conn, range(self._partitions))
-            ).items():
-                await conn.execute(
-                    "DELETE FROM inbound WHERE (partition, sequence) IN (SELECT partition, sequence FROM inbound"
-                    " WHERE partition = $1 AND sequence < $2 AND recorded_at < now() - interval '7 days'"
-                    " ORDER BY sequence LIMIT $3)",
-                    partition,
-                    head,
-                    most,
-                )
+        for table in (TABLES["inbound"], TABLES["backfill"]):
+            async with self._database.connection() as conn:
+                heads = await table.heads(conn, range(self._partitions))
+                for partition, head in heads.items():
+                    await conn.execute(
+                        f"DELETE FROM {table.table} WHERE (partition, sequence) IN"
+                        f" (SELECT partition, sequence FROM {table.table}"
+                        "  WHERE partition = $1 AND sequence < $2 AND recorded_at < now() - interval '7 days'"
+                        "  ORDER BY sequence LIMIT $3)",
+                        partition,
+                        head,
+                        most,
+                    )
 
-    async def note(self, group: str, topic: Topic, offsets: Mapping[int, int]) -> None:
-        """No tool asks this log."""
+    async def note(self, reader: str, topic: Topic, offsets: Mapping[int, int]) -> None:
+        async with self._database.transaction() as conn:
+            await conn.execute(
+                "INSERT INTO reader SELECT $1, $2, * FROM unnest($3::int[], $4::bigint[])"
+                " ON CONFLICT (reader, topic, partition) DO UPDATE SET next_offset = excluded.next_offset",
+                reader,
+                topic,
+                list(offsets),
+                list(offsets.values()),
+            )
+
+    async def noted(self, topic: Topic, readers: Iterable[str]) -> dict[str, dict[int, int]]:
+        async with self._database.read() as conn:
+            rows = await conn.fetch(
+                "SELECT reader, partition, next_offset FROM reader"
+                " WHERE topic = $1 AND reader = ANY($2)",
+                topic,
+                list(readers),
+            )
+        found: defaultdict[str, dict[int, int]] = defaultdict(dict)
+        for row in rows:
+            found[row["reader"]][row["partition"]] = row["next_offset"]
+        return dict(found)
 
     async def check(self) -> None:
         """The number of partitions is fixed when the log is made, and never changes."""

@@ -1,12 +1,24 @@
-"""The two topics where the log is PostgreSQL."""
+"""The topics where the log is PostgreSQL, and how far each service has read them."""
 
-from sqlalchemy import Boolean, CheckConstraint, Column, Integer, MetaData, Table, text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Integer,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    text,
+)
 
 from shared.tables import numbered_table
 
 metadata = MetaData()
 
 inbound = numbered_table(metadata, "inbound")
+backfill = numbered_table(metadata, "backfill")
 customers = numbered_table(metadata, "customers")
 
 installation = Table(
@@ -16,3 +28,13 @@ installation = Table(
     Column("partitions", Integer, nullable=False),
     CheckConstraint("single", name="installation_only_one"),
 )
+
+reader = Table(
+    "reader",
+    metadata,
+    Column("reader", Text, primary_key=True),
+    Column("topic", Text, primary_key=True),
+    Column("partition", SmallInteger, primary_key=True),
+    Column("next_offset", BigInteger, nullable=False),
+)
+"""What services told each other about how far they are."""

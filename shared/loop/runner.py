@@ -8,6 +8,7 @@ until a person has looked; it looks again by itself from time to time.
 import asyncio
 import random
 from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -66,7 +67,8 @@ class Runner:
         lease: Lease,
         handler: Handler,
         log: Log,
-        slots: asyncio.Semaphore,
+        slots: AbstractAsyncContextManager[object],
+        most_events: int,
         settings: KernelSettings,
         nudge: Callable[[], None] | None = None,
     ) -> None:
@@ -78,6 +80,7 @@ class Runner:
         self._handler = handler
         self._log = log
         self._slots = slots
+        self._most_events = most_events
         self._settings = settings
         self._nudge = nudge
         self._labels = (service, lease.topic, str(lease.partition))
@@ -140,7 +143,7 @@ class Runner:
             self.lease.topic,
             self.lease.partition,
             self.lease.next_offset,
-            events=self._settings.batch_events,
+            events=self._most_events,
             size=self._settings.batch_bytes,
             wait=0.0 if self._handler.due else IDLE_SECONDS,
         )

@@ -16,6 +16,7 @@ from shared.language import EVENT_TYPES
 from shared.log import Topic
 from shared.loop.folding import Folding
 from shared.loop.lease import Lease, Leases
+from shared.loop.pacing import Pacing
 from shared.loop.relaying import Relaying
 from shared.loop.rows import Rows
 from shared.loop.runner import Handler, Runner
@@ -28,7 +29,7 @@ IN_FLIGHT = 2
 
 TRIM_SECONDS = 600.0
 REPLAY_SECONDS = 1.0
-NOTE_SECONDS = 10.0
+NOTE_SECONDS = 0.1
 _logger = structlog.get_logger(__name__)
 
 MakeHandler = Callable[[Leases, Lease], Handler]
@@ -40,12 +41,13 @@ def worker_name(kernel: Kernel) -> str:
 
 
 class Worker:
-    """Owns partitions of `customers`, and of `inbound` where the service resolves it."""
+    """Owns partitions of `customers`, and of `inbound` and `backfill` where the service resolves them."""
 
     def __init__(self, kernel: Kernel, *, inbound: MakeHandler | None = None) -> None:
         self.kernel = kernel
         self._name = worker_name(kernel)
         self._slots = asyncio.Semaphore(IN_FLIGHT)
+        self.pacing = Pacing(kernel.log, kernel.settings.backfill_window)
         self._rows = [Rows(projection) for projection in kernel.service.projections]
         self._makers: dict[Topic, MakeHandler] = {
             "customers": lambda leases, _lease: Folding(
@@ -57,7 +59,7 @@ class Worker:
             )
         }
         if inbound is not None:
-            self._makers["inbound"] = inbound
+            self._makers |= {"inbound": inbound, "backfill": inbound}
         self.leases = {topic: self._leases(topic) for topic in self._makers}
         self.runners: dict[tuple[Topic, int], Runner] = {}
         self._running: dict[tuple[Topic, int], asyncio.Task[None]] = {}
@@ -177,14 +179,16 @@ class Worker:
             await self._give_back(topic, max(ours))
 
     def _begin(self, leases: Leases, lease: Lease) -> None:
+        settings, slow = self.kernel.settings, lease.topic == "backfill"
         runner = Runner(
             service=self.kernel.service.name,
             leases=leases,
             lease=lease,
             handler=self._makers[lease.topic](leases, lease),
             log=self.kernel.log,
-            slots=self._slots,
-            settings=self.kernel.settings,
+            slots=self.pacing if slow else self._slots,
+            most_events=settings.backfill_batch_events if slow else settings.batch_events,
+            settings=settings,
             nudge=self.kernel.outbox_hint.nudge,
         )
         key = (lease.topic, lease.partition)
@@ -222,15 +226,18 @@ class Worker:
             await asyncio.sleep(REPLAY_SECONDS)
 
     async def _note(self) -> None:
-        """Let the log's own tools see how far this service has come."""
+        """Let others, and the log's own tools, see how far this service has come."""
+        told: dict[tuple[Topic, int], int] = {}
         while True:
             await asyncio.sleep(NOTE_SECONDS)
             for topic in self.leases:
                 places = {p: self.runners[topic, p].lease.next_offset for p in self.owned(topic)}
+                new = {p: at for p, at in places.items() if told.get((topic, p), 0) != at}
                 try:
-                    if places:
-                        await self.kernel.log.note(self.kernel.service.name, topic, places)
-                except Exception as error:  # noqa: BLE001 - nothing depends on it
+                    if new:
+                        await self.kernel.log.note(self.kernel.service.name, topic, new)
+                        told |= {(topic, p): at for p, at in new.items()}
+                except Exception as error:  # noqa: BLE001 - told again in a moment
                     _logger.debug("progress_not_noted", cause=type(error).__name__)
 
     async def _repeat(self, task: Task) -> None:

@@ -104,6 +104,12 @@ ERRORS: Mapping[int, _Table] = {
             "zh": "该地址不支持此请求方法，可用：{allow}。",
         },
     },
+    408: {
+        "body_late": {
+            "en": "The request's body did not arrive in time.",
+            "zh": "请求体未能按时传完。",
+        },
+    },
     409: {
         "identifier_taken": {
             "en": "One of the identifiers belongs to another customer.",
@@ -195,6 +201,10 @@ ERRORS: Mapping[int, _Table] = {
         },
     },
     503: {
+        "overloaded": {
+            "en": "More is being asked at once than can be answered; try again shortly.",
+            "zh": "系统繁忙，请稍后重试。",
+        },
         "unavailable": {
             "en": "Something that this needs is away; try again shortly.",
             "zh": "所依赖的服务暂不可用，请稍后重试。",

@@ -213,6 +213,8 @@ TIMELINE = "/v1/timelines/cookie:bad-input"
 FROM_BEFORE = f"{TIMELINE}?from=0001-01-01T00:00:00%2B14:00"
 NOBODY = "/v1/timelines/01934b5c-7a00-7000-8000-000000000001"
 QUARANTINE = "/v1/quarantine/interaction"
+CONTACTS = "/v1/interactions"
+RETRACT = f"{CONTACTS}/01934b5c-7a00-7000-8000-000000000001/retract"
 
 READS = [
     *(
@@ -268,6 +270,19 @@ READS = [
     get("events cannot be read here", 405, "method_not_allowed", EVENTS),
     Bad("events cannot be deleted", 405, "method_not_allowed", method="DELETE", headers={}),
     Bad("a bogus history", 400, "invalid_history", path="/v1/history/a%20b/close", headers={}),
+    get("a bogus choice", 422, "validation_failed", f"{CONTACTS}?retracted=1", ("?retracted", "not_allowed")),
+    Bad("a contact of nobody taken back", 404, "interaction_not_found", path=RETRACT, headers={}),
+    Bad("no contact's id taken back", 404, "not_found", path=f"{CONTACTS}/x/retract", body=b"{}"),
+    *(
+        Bad(f"taken back with {text.decode()}", 422, "validation_failed", frozenset({field}), path=RETRACT, body=text)
+        for text, field in (
+            (b"[]", ("", "not_an_object")),
+            (b'{"why": "x"}', ("/why", "unknown_field")),
+            (b'{"reason": {}}', ("/reason", "not_a_string")),
+            (b'{"reason": " "}', ("/reason", "too_short")),
+        )
+    ),
+    Bad("NUL in a reason", 400, "invalid_text", path=RETRACT, body=b'{"reason": "\\u0000"}'),
     get("no key", 401, "unauthorised", TIMELINE, Authorization=""),
     get("a wrong key", 401, "invalid_credentials", TIMELINE, Authorization="Bearer tn_0123456789abcdef0123456789"),
     get("an endless key", 401, "invalid_credentials", TIMELINE, Authorization="Bearer " + "x" * 5000),

@@ -114,7 +114,7 @@ async def test_what_does_not_join_a_transaction_leaves_one_too(here: World):
         "/v1/policies/tags", json={"night_share": 0.35}, headers={"Idempotency-Key": key}
     )
     [row] = await rows(here, limit=1)
-    assert (row["method"], row["path"], row["subject"]) == ("PUT", {"name": "tags"}, None)
+    assert (row["method"], row["route"], row["subject"]) == ("PUT", "/v1/policies/tags", None)
     assert (row["status"], row["position"]) == (done.status_code, done.headers["tenure-position"])
     assert row["idempotency_key_sha256"] == sha256(key.encode()).hexdigest()
 

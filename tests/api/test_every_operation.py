@@ -166,3 +166,5 @@ async def test_other_methods_are_named(whole: World):
     answer = await whole.client("interaction").request("TRACE", "/v1/events")
     assert problem_of(answer) == (405, "method_not_allowed")
     assert "POST" in answer.headers["allow"]
+    answer = await whole.client("profile").request("TRACE", "/v1/customers/summary")
+    assert answer.headers["allow"] == "GET", "not what any customer's path takes"

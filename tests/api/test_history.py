@@ -5,6 +5,7 @@ import asyncio
 import orjson
 import pytest
 
+from services.interaction.arrivals import partition_for
 from tests.api.sending import Sender, contact, problem_of, purchase, unique
 from tests.world import World
 
@@ -61,6 +62,32 @@ async def test_events_of_a_history_say_so_and_are_closed_once_on_every_partition
     assert again.status_code == 202
     await here.settled()
     assert closes(await customers_log(here), history) == list(range(here.settings.partitions))
+
+
+async def test_live_events_do_not_wait_behind_a_backfill(here: World, sender: Sender):
+    lane = here.workers["interaction"].pacing
+    waiting = [purchase() for _ in range(20)]
+    async with lane:  # its turn never comes while we hold it
+        assert (await sender.post(waiting, history=unique("import"))).json()["accepted"] == 20
+        live = (await sender.post([purchase()], wait=10)).json()["items"][0]
+        assert live["customer_id"]
+        again = (await sender.post([waiting[0]], wait=10)).json()["items"][0]
+        assert again["status"] == "accepted", "what waits in the lane is not known at the door"
+        assert again["customer_id"]
+    await here.settled()
+    ours = {event["id"] for event in waiting}
+    folded = [e["sourceid"] for _, e in await customers_log(here) if e["sourceid"] in ours]
+    assert sorted(folded) == sorted(ours), "also the one that came by both lanes: once"
+
+
+async def test_who_is_new_lives_where_their_first_event_came_in(here: World, sender: Sender):
+    events = [purchase() for _ in range(20)]
+    await sender.accepted(*events)
+    await here.settled()
+    ours = {event["id"]: event["customer"] for event in events}
+    found = {e["sourceid"]: p for p, e in await customers_log(here) if e["sourceid"] in ours}
+    partitions = here.settings.partitions
+    assert found == {id_: partition_for(who, partitions) for id_, who in ours.items()}
 
 
 async def test_a_repeat_may_come_with_or_without_its_history(sender: Sender):

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import asyncpg
 import httpx
@@ -189,6 +189,8 @@ async def send_commands(there: There) -> None:
         ("interaction", "GET", f"/v1/timelines/{quote(NAME)}", None),
         ("interaction", "POST", "/v1/interactions", {"customer": {"email": EMAIL}, "kind": TEXT}),
         ("interaction", "POST", "/v1/interactions", {"customer": TEXT, "kind": "call", "at": NAME}),
+        ("interaction", "POST", f"/v1/interactions/{UUID(int=1)}/retract", {"reason": TEXT}),
+        ("interaction", "POST", f"/v1/interactions/{UUID(int=1)}/retract", {"reason": [TEXT]}),
         ("interaction", "POST", "/v1/complaints", {"customer": {"phone": TEXT}, "category": 7}),
         ("interaction", "POST", f"/v1/history/{quote(EMAIL)}/close", None),
         ("interaction", "POST", f"/v1/events?history={quote(EMAIL)}", event()),

@@ -6,7 +6,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from services.campaign.projector import Audience, evolve
+from services.campaign.projector import Audience, evolve, needs_items, walk
 from services.campaign.projector.evolve import COUNTED
 from shared.codec import Event
 from shared.language import (
@@ -26,11 +26,16 @@ TAGS = ("behaviour:night-owl", "favourite:Tea", "vip")
 
 
 def fold(events: Iterable[Event]) -> Audience:
-    """What the loop holds of these events, with all child rows at hand."""
+    """What the loop holds of these events, with all child rows at hand, once it has walked them if it must."""
     state = Audience()
     for event in events:
         state = evolve(state, event)
-    return state
+    return settled(state)
+
+
+def settled(state: Audience) -> Audience:
+    """The state once the loop has gone over all child rows, if it needs that."""
+    return walk(state, {}) if needs_items(state, {}) else state
 
 
 def segments(*rules: Any, version: int = 1, at: str | None = None) -> dict[str, Policy]:

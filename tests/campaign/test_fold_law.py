@@ -16,6 +16,8 @@ from services.campaign.projector import (
     evolve,
     item_keys,
     merge,
+    needs_items,
+    walk,
 )
 from services.campaign.projector.announce import Told, tell
 from services.campaign.projector.bounded import KEPT_DAYS, Days, add_days, count
@@ -58,6 +60,10 @@ def test_any_chunks_through_rows_give_the_same(events, sizes):
             held.items[key] = msgspec.msgpack.decode(items[key], type=Item)
         for event in chunk:
             held = evolve(held, event)
+        if needs_items(held, {}):
+            for key in items.keys() - held.items.keys():
+                held.items[key] = msgspec.msgpack.decode(items[key], type=Item)
+            held = walk(held, {})
         items |= {key: msgspec.msgpack.encode(item) for key, item in held.items.items()}
         held.items = {}
         state = msgspec.msgpack.encode(held)

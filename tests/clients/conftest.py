@@ -1,11 +1,7 @@
 """Interaction behind a real HTTP server, for clients that are nobody's but their makers'."""
 
 import asyncio
-import hashlib
-import os
-import shutil
 import socket
-import subprocess
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,10 +11,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.http.serving import serve
 from tests.api.sending import Sender
+from tests.clients.node import node_folder
 from tests.world import World, world
-
-HERE = Path(__file__).parent
-KEPT = HERE.parents[1] / ".local" / "clients"
 
 
 @dataclass
@@ -87,30 +81,4 @@ async def key(here: World) -> str:
 @pytest.fixture(scope="session")
 def node() -> Path:
     """A folder with Segment's client for Node, kept between runs."""
-    missing = [program for program in ("node", "npm") if shutil.which(program) is None]
-    if missing:
-        _without_node(f"there is no {' and no '.join(missing)}")
-    names = ("package.json", "package-lock.json", ".npmrc")
-    lock = hashlib.sha256(b"".join((HERE / name).read_bytes() for name in names)).hexdigest()
-    folder = KEPT / f"node-{lock[:12]}"
-    if not (folder / "complete").exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        for name in names:
-            shutil.copy(HERE / name, folder / name)
-        done = subprocess.run(
-            ["npm", "ci", "--ignore-scripts"],
-            cwd=folder,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode:
-            _without_node(f"npm ci: {done.stderr.strip()[-300:]}")
-        (folder / "complete").touch()
-    return folder
-
-
-def _without_node(reason: str) -> None:
-    if os.environ.get("CI"):
-        pytest.fail(f"CI needs Segment's client for Node: {reason}")
-    pytest.skip(f"NO NODE, THE TEST OF SEGMENT'S CLIENT IS SKIPPED: {reason}")
+    return node_folder()

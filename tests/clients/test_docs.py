@@ -1,4 +1,4 @@
-"""The examples of docs/publishing.md, typed as they are written there."""
+"""The examples of docs/publishing.md that need more than tests/e2e/pages.py has: Kafka, a service that is away."""
 
 import asyncio
 import json
@@ -17,61 +17,21 @@ from tests.world import World, world
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/publishing.md").read_text()
-BLOCKS = re.findall(r"<!-- run: (\w+) -->\n```(\w+)\n(.*?)```", PAGE, re.DOTALL)
-OVER_HTTP = [block for block in BLOCKS if block[0] != "kafka"]
-
-
-async def run(command: list[str], cwd: Path, **environment: str) -> str:
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    done = await asyncio.to_thread(
-        subprocess.run,
-        command,
-        cwd=cwd,
-        env={**os.environ, "PATH": path, **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout + done.stderr
-
-
-def test_every_example_is_run():
-    assert len(BLOCKS) == PAGE.count("```") / 2 - 1  # but the one that sets the variables
-    assert {language for _, language, _ in BLOCKS} == {"sh", "python", "js"}
-
-
-@pytest.mark.parametrize(("name", "language", "text"), OVER_HTTP)
-async def test_example(
-    here: World, server: Server, key: str, tmp_path: Path, request, name, language, text
-):
-    (tmp_path / "docs").symlink_to(ROOT / "docs")
-    environment = {"TENURE": server.url, "KEY": key}
-    if language == "js":
-        folder = request.getfixturevalue("node")
-        (tmp_path / "node_modules").symlink_to(folder / "node_modules")
-        (tmp_path / "example.mjs").write_text(text)
-        said = await run(["node", "example.mjs"], tmp_path, **environment)
-    elif language == "python":
-        said = await run([sys.executable, "-c", text], tmp_path, **environment)
-    else:
-        said = await run(["sh", "-ec", text], tmp_path, **environment)
-    assert server.statuses
-    assert set(server.statuses) <= {200, 202}
-    assert "rejected" not in re.sub(r"""["']?rejected["']?: ?0""", "", said)
-    await here.settled()
-    assert (await Sender(here).get("/v1/quarantine/interaction")).json()["items"] == []
 
 
 @pytest.mark.kafka
-async def test_kafka(postgres, kafka, tmp_path: Path):
-    [text] = [text for name, _, text in BLOCKS if name == "kafka"]
+async def test_kafka(postgres, kafka):
+    [text] = [
+        text for text in re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL) if "aiokafka" in text
+    ]
     url = f"kafka://{kafka.bootstrap}"
     async with world(postgres, services=["interaction"], log_url=url, partitions=1) as made:
         await made.settled()
         topic = f"{made.settings.namespace}.inbound"
-        await run([sys.executable, "-c", text], tmp_path, KAFKA=kafka.bootstrap, TOPIC=topic)
+        environment = {**os.environ, "KAFKA": kafka.bootstrap, "TOPIC": topic}
+        await asyncio.to_thread(
+            subprocess.run, [sys.executable, "-c", text], env=environment, check=True, timeout=60
+        )
         await made.settled()
         [entry] = await Sender(made).timeline("member_no:M42", type="interaction.recorded")
         assert entry["source"] == "/warehouse"

@@ -1,6 +1,7 @@
 import json
 import socket
 import stat
+import subprocess
 
 import pytest
 
@@ -13,6 +14,7 @@ from deploy.local.state import (
     kept_ports,
     kept_secret,
     write_atomically,
+    write_environment,
     write_processes,
 )
 
@@ -91,3 +93,14 @@ def test_forgetting_takes_only_what_is_ours(tmp_path):
     assert innocent.exists()
     assert not (tmp_path / ".local").exists()
     forget(tmp_path / ".local")
+
+
+def test_a_shell_can_read_the_addresses_and_nobody_else(tmp_path):
+    path = tmp_path / "environment"
+    odd = "postgresql://u@/x?host=/tmp/it's $HOME"
+    write_environment(path, {"ACCESS_URL": odd, "PATH": "/bin", "PROFILE_DATABASE_URL": "b"})
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    asked = f'. {path}; printf "%s|%s|%s" "$ACCESS_URL" "$PROFILE_DATABASE_URL" "$(env | grep -c ^PATH=)"'
+    said = subprocess.run(["sh", "-c", asked], capture_output=True, text=True, check=True).stdout
+    assert said == f"{odd}|b|1"
+    assert "PATH" not in path.read_text()

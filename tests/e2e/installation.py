@@ -14,7 +14,7 @@ import asyncpg
 import httpx
 
 from deploy.local import children
-from deploy.local.children import PROGRAMS, Program
+from deploy.local.children import ORIGIN, PROGRAMS, Program
 from deploy.local.ports import free_port
 from deploy.local.processes import end, spawn
 from deploy.local.state import ROOT
@@ -28,7 +28,7 @@ LOOK_SECONDS = 0.1
 
 
 class Installation:
-    """Six processes over databases that somebody else runs; each can be killed and started again."""
+    """Processes over databases that somebody else runs; each can be killed and started again."""
 
     def __init__(
         self, urls: Mapping[str, str], folder: Path, key: str, settings: Mapping[str, str]
@@ -39,7 +39,7 @@ class Installation:
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self._programs: dict[str, Program] = {program.name: program for program in PROGRAMS}
         self._ports: dict[str, int] = {}
-        for name in self._programs:
+        for name in (*self._programs, ORIGIN.name):
             self._ports[name] = free_port(self._ports.values())
         secret = os.environ["INBOUND_SECRET"]
         self._environment = {
@@ -63,10 +63,25 @@ class Installation:
 
     def start(self, name: str) -> None:
         program = self._programs[name]
+        self._spawn(name, program, children.own_variables(program))
+
+    def start_origin(self) -> None:
+        """The origin in front of the services."""
+        host, port = "127.0.0.1", self._ports[ORIGIN.name]
+        self._spawn(ORIGIN.name, ORIGIN, children.origin_variables(host, port, self.folder))
+
+    def start_another(self, name: str) -> None:
+        """One more worker of a service, beside its first."""
+        program = self._programs[name]
+        port = free_port(self._ports.values())
+        own = {"WORKER_NAME": f"another-{name}", program.port_variable: str(port)}
+        self._spawn(f"another-{name}", program, own)
+
+    def _spawn(self, name: str, program: Program, variables: Mapping[str, str]) -> None:
         self.processes[name] = spawn(
             program.command,
             log_path=self.folder / f"{name}.log",
-            env=self._environment | children.own_variables(program),
+            env={**self._environment, **variables},
             cwd=ROOT,
         )
 
@@ -84,6 +99,7 @@ class Installation:
     def stop(self) -> None:
         for process in self.processes.values():
             process.terminate()
+            process.send_signal(signal.SIGCONT)  # one that a test has frozen could not end
         for process in self.processes.values():
             end(process, ((signal.SIGTERM, 10), (signal.SIGKILL, 5)))
 
@@ -105,7 +121,7 @@ class Installation:
 
     async def ready(self, seconds: float = START_SECONDS, names: Iterable[str] = ()) -> None:
         """Wait until the named processes (all) are ready."""
-        waiting = list(names or self._programs)
+        waiting = list(names or self.processes)
         deadline = _Deadline(seconds)
         while waiting:
             answers = {name: await self.readiness(name) for name in waiting}
@@ -120,7 +136,7 @@ class Installation:
         deadline, before = _Deadline(seconds), None
         while True:
             ends = {topic: await log.ends(topic) for topic in ("inbound", "customers")}
-            answers = [await self.readiness(name) for name in WORKERS]
+            answers = [await self.readiness(name) for name in WORKERS if name in self.processes]
             assert not any("stopped" in said for _, said in answers), answers
             quiet = all(status == 200 and said["caught_up"] for status, said in answers)
             if quiet and ends == before:
@@ -193,14 +209,14 @@ async def read_all(log: Log) -> list[Record]:
 
 @asynccontextmanager
 async def installation(
-    urls: Mapping[str, str], folder: Path, **settings: str
+    urls: Mapping[str, str], folder: Path, *, only: Iterable[str] = (), **settings: str
 ) -> AsyncIterator[Installation]:
-    """All processes, ready; they are gone afterwards."""
+    """All processes (or only those named), ready; they are gone afterwards."""
     key = await new_key(urls["access"], ["admin"])
     made = Installation(urls, folder, key, settings)
     try:
-        for program in PROGRAMS:
-            made.start(program.name)
+        for name in only or [program.name for program in PROGRAMS]:
+            made.start(name)
         await made.ready()
         yield made
     finally:

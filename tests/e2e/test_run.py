@@ -24,6 +24,7 @@ import pytest
 from deploy.demo.expected import by_household
 from deploy.local.ports import free_port
 from deploy.local.state import ROOT
+from tests.e2e.pages import type_everything
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -161,6 +162,7 @@ def test_a_new_users_first_run(log: str, checkout: Path) -> None:
         assert (checkout / ".local/key").read_text() == key
         _agrees_with_the_raw_data(http, raw)
         if log == "postgresql":
+            type_everything(checkout, origin)
             _keeps_to_its_openapi(origin, key.strip())
 
         everything = {run.process.pid, *_descendants(run.process.pid)}
@@ -228,20 +230,23 @@ def _curl_lines_work(run: Run, checkout: Path) -> None:
 
 
 def _keeps_to_its_openapi(origin: str, key: str) -> None:
-    """Whatever is sent to any operation, the answer is one that the document names, and no failure of ours."""
-    checks = (
-        *("not_a_server_error", "status_code_conformance", "content_type_conformance"),
-        *("response_schema_conformance", "response_headers_conformance"),
-    )
-    command = [
-        *(sys.executable, "-m", "schemathesis.cli", "run", f"{origin}/openapi.json"),
-        *("--header", f"Authorization: Bearer {key}", "--checks", ",".join(checks)),
-        *("--phases", "examples,coverage,fuzzing", "--max-examples", "3", "--seed", "20261122"),
-        *("--generation-database", "none", "--no-color"),
-    ]
-    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stdout[-8000:]
-    assert re.search(r"\b\d{3,} generated, \d{3,} passed", done.stdout), done.stdout[-2000:]
+    """Whatever is sent to any operation, the answer is one that the document names, what breaks the document is
+    refused, and nothing fails. One of the tool's checks is left out: that whatever fits the document is taken. No
+    schema can say that a time is not in the future, or that an amount has its currency's decimals."""
+    bodies = "^/v1/(segments|purchases|refunds)"  # their forms are tried by the hundred: too many for here
+    for phases, *which in (
+        ("examples,fuzzing",),
+        ("coverage", "--exclude-path-regex", bodies),
+    ):
+        command = [
+            *(sys.executable, "-m", "schemathesis.cli", "run", f"{origin}/openapi.json"),
+            *("--header", f"Authorization: Bearer {key}", "--phases", phases, *which),
+            *("--exclude-checks", "positive_data_acceptance", "--max-examples", "3"),
+            *("--seed", "20261122", "--generation-database", "none", "--no-color"),
+        ]
+        done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stdout[-8000:]
+        assert re.search(r"\b\d{3,} generated, \d{3,} passed", done.stdout), done.stdout[-2000:]
 
 
 def _a_second_one_is_refused(start: Callable[..., Run], checkout: Path, port: int) -> None:

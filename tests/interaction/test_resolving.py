@@ -24,7 +24,7 @@ def run(customers, known=None) -> Resolution:
     """`known`: {"member_no:M1": ALICE}. New customers are numbered from 100."""
     numbers = count(100)
     stands = {key(*name.split(":")): customer for name, customer in (known or {}).items()}
-    return resolve(customers, stands, digest, lambda: str(UUID(int=next(numbers))))
+    return resolve(customers, stands, digest, lambda _: str(UUID(int=next(numbers))))
 
 
 def test_nobody_known_makes_one_new_customer_with_all_identifiers():
@@ -125,7 +125,7 @@ def test_an_identifier_is_one_customers_for_ever(batch):
 @given(batches, st.integers(0, 12))
 def test_one_batch_or_two_is_all_the_same(batch, cut):
     numbers = count(100)
-    new_id = lambda: str(UUID(int=next(numbers)))
+    new_id = lambda _: str(UUID(int=next(numbers)))
     first = resolve(batch[:cut], {}, digest, new_id)
     second = resolve(batch[cut:], first.new, digest, new_id)
     whole = run(batch)

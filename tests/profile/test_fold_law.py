@@ -64,7 +64,7 @@ def test_the_path_ends_where_the_view_stands(events, clock):
     state = fold(events)
     view = derive(state, clock, {})
     at = None if clock is None else micros(clock)
-    steps = path(state.items, state.contacts.first, at, BUILT_IN_LIFECYCLE)
+    steps = path(state.items, state.contacts.earliest(), at, BUILT_IN_LIFECYCLE)
     if steps:
         assert steps[-1].state == view.lifecycle.state
         assert moment(steps[-1].since) == view.lifecycle.since

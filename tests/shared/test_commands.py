@@ -10,14 +10,15 @@ from uuid import UUID, uuid4
 import pytest
 from starlette.requests import Request
 
-from shared import commands
-from shared.commands import Decision, Outcome, execute
-from shared.errors import Conflict, NotFound, Unprocessable
+from shared import commands, metrics
+from shared.commands import Decision, Done, Outcome, execute, transact
+from shared.errors import Conflict, NotFound, Problem, Unavailable, Unprocessable
 from shared.http.routes import Templates
 from shared.ids import partition_of
 from shared.language import TagAdded
 from shared.loop import runner as loop_runner
 from shared.loop.worker import Worker
+from shared.own_events import own_event
 from shared.positions import Progress
 from tests.shared.loop.bench import Bench, open_bench, running
 from tests.shared.loop.tally import SERVICE, TALLY, answered, records
@@ -157,6 +158,57 @@ async def test_what_is_refused_leaves_nothing(bench: Bench, kernel):
     assert await bench.snapshot() == before
     assert await bench.value("SELECT count(*) FROM idempotency") == 0
     assert not (await tag(kernel, key="k", digest=b"d")).replayed, "the key was not used up"
+
+
+def counted(command: str) -> dict[str, float]:
+    """How often a command came to each of its outcomes."""
+    found = {}
+    for outcome in ("done", "replayed", "refused"):
+        labels = {"service": SERVICE.name, "command": command, "outcome": outcome}
+        found[outcome] = metrics.registry.get_sample_value("tenure_commands_total", labels) or 0
+    return found
+
+
+async def test_every_way_a_command_ends_is_counted(bench: Bench, kernel):
+    """Whatever it decides about: here it writes a row of its own, and appends nothing."""
+    name = f"own {uuid4()}"
+
+    def doing(problem: Problem | None = None) -> commands.Do:
+        async def do(conn, now):
+            await conn.execute("INSERT INTO task VALUES ($1, $2, '{}')", f"{name} {problem}", now)
+            if problem is not None:
+                raise problem
+            return Done(202, "the subject")
+
+        return do
+
+    first = await transact(asks(kernel), doing(), command=name, key="k", digest=b"d")
+    assert first == Outcome(202, "the subject", "", folded=True)
+    again = await transact(asks(kernel), doing(), command=name, key="k", digest=b"d")
+    assert again == replace(first, replayed=True)
+    for problem in (NotFound("customer_not_found"), Conflict("wrong_state"), Unavailable()):
+        with pytest.raises(type(problem)):
+            await transact(asks(kernel), doing(problem), command=name)
+    assert counted(name) == {"done": 1, "replayed": 1, "refused": 3}
+    assert await bench.value("SELECT count(*) FROM task WHERE name LIKE 'own %'") == 1
+    assert await bench.outbox() == []
+
+
+async def test_a_customer_who_is_missing_is_refused_and_counted(bench: Bench, kernel):
+    before = counted("tag")
+    with pytest.raises(NotFound):
+        await tag(kernel, must_exist=True)
+    assert counted("tag") == before | {"refused": before["refused"] + 1}
+
+
+async def test_several_partitions_are_one_position(bench: Bench, kernel):
+    async def do(_conn, now):
+        told = TagAdded(tag="x", by="tests")
+        entry = own_event(SERVICE.name, "tag.added", told, now, subject=str(A))
+        return Done(200, str(A), [(0, entry), (1, entry), (0, entry)])
+
+    outcome = await transact(asks(kernel), do, command="tag")
+    assert sorted(outcome.position.split(",")) == ["campaign.0.2", "campaign.1.1"]
 
 
 async def test_nothing_to_decide_is_done_at_once(bench: Bench, kernel):

@@ -32,7 +32,7 @@ class Origin:
     def __init__(self, settings: OriginSettings, kernel: KernelSettings) -> None:
         self._services = settings.services
         self._default: Language = kernel.language
-        self._proxy = Proxy()
+        self._proxy = Proxy(settings)
         self._status = Status(settings)
         self._client = httpx.AsyncClient(timeout=5, trust_env=False)
         self._documents: dict[str, dict[str, Any]] = {}

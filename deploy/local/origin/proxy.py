@@ -2,15 +2,17 @@
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import AsyncIterator
 
 import httpx
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
-from shared.errors import Unavailable
+from deploy.local.origin.settings import OriginSettings
+from shared.errors import BodyLate, Unavailable
 
-_TIMEOUT = httpx.Timeout(30, connect=2)
-_LIMITS = httpx.Limits(max_connections=1000, max_keepalive_connections=100, keepalive_expiry=5)
+_CONNECT_SECONDS = 2.0
+_LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=100, keepalive_expiry=5)
 _HOP_BY_HOP = frozenset({
     b"connection", b"keep-alive", b"proxy-authenticate", b"proxy-authorization",
     b"proxy-connection", b"te", b"trailer", b"transfer-encoding", b"upgrade",
@@ -26,22 +28,35 @@ class _Gone(Exception):  # noqa: N818 - the client is
 
 
 class Proxy:
-    """One pool of connections to all services."""
+    """Connections to all services, so many to each: one that is frozen takes nothing from the others."""
 
-    def __init__(self, transport: httpx.AsyncBaseTransport | None = None) -> None:
+    def __init__(self, settings: OriginSettings) -> None:
+        self._most = settings.requests_at_once
+        self._body_seconds = settings.body_seconds
+        self._timeout = httpx.Timeout(settings.answer_seconds, connect=_CONNECT_SECONDS)
+        self._at_work: Counter[str] = Counter()
         # Without the environment: a proxy for the outside must not see what is inside.
-        self._client = httpx.AsyncClient(
-            transport=transport, timeout=_TIMEOUT, limits=_LIMITS, trust_env=False
-        )
+        self._client = httpx.AsyncClient(timeout=self._timeout, limits=_LIMITS, trust_env=False)
 
     async def close(self) -> None:
         await self._client.aclose()
 
     async def forward(self, base: str, scope: Scope, receive: Receive, send: Send) -> None:
-        """Raises Unavailable when the service did not answer; once it has begun to, what breaks
-        its answer also breaks ours, so that nobody takes half of one for the whole."""
-        body = _Body(receive)
-        exchange = asyncio.create_task(self._exchange(_request(base, scope, body), send))
+        """Raises Unavailable when the service did not answer, or has too much to answer already, and BodyLate; once
+        it has begun to answer, what breaks its answer also breaks ours, so that nobody takes half of one for the
+        whole."""
+        if self._at_work[base] >= self._most:
+            raise Unavailable("overloaded")
+        self._at_work[base] += 1
+        try:
+            await self._forward(base, scope, receive, send)
+        finally:
+            self._at_work[base] -= 1
+
+    async def _forward(self, base: str, scope: Scope, receive: Receive, send: Send) -> None:
+        body = _Body(receive, self._body_seconds)
+        request = _request(base, scope, body, self._timeout)
+        exchange = asyncio.create_task(self._exchange(request, send))
         gone = asyncio.create_task(body.client_gone())
         try:
             await asyncio.wait({exchange, gone}, return_when=asyncio.FIRST_COMPLETED)
@@ -74,14 +89,15 @@ class Proxy:
 class _Body:
     """The request's body as it arrives, and after it the news that the client has gone."""
 
-    def __init__(self, receive: Receive) -> None:
+    def __init__(self, receive: Receive, seconds: float) -> None:
         self._receive = receive
+        self._until = asyncio.get_running_loop().time() + seconds
         self._read = asyncio.Event()
 
     async def chunks(self) -> AsyncIterator[bytes]:
         more = True
         while more:
-            message = await self._receive()
+            message = await self._next()
             if message["type"] == "http.disconnect":
                 raise _Gone
             more = message.get("more_body", False)
@@ -89,6 +105,13 @@ class _Body:
                 self._read.set()
             if message.get("body"):
                 yield message["body"]
+
+    async def _next(self) -> Message:
+        try:
+            async with asyncio.timeout_at(self._until):
+                return await self._receive()
+        except TimeoutError:
+            raise BodyLate from None
 
     def none(self) -> None:
         """There is no body to wait for."""
@@ -100,7 +123,7 @@ class _Body:
             pass
 
 
-def _request(base: str, scope: Scope, body: _Body) -> httpx.Request:
+def _request(base: str, scope: Scope, body: _Body, timeout: httpx.Timeout) -> httpx.Request:
     """Built by hand: a client's own defaults (Accept-Encoding and the like) are nobody's wish."""
     headers: Headers = _without(scope["headers"], _FORWARDED)
     names = {name for name, _ in scope["headers"]}
@@ -121,7 +144,7 @@ def _request(base: str, scope: Scope, body: _Body) -> httpx.Request:
         base,
         headers=headers,
         content=body.chunks() if has_body else None,
-        extensions={"target": target, "timeout": _TIMEOUT.as_dict()},
+        extensions={"target": target, "timeout": timeout.as_dict()},
     )
 
 

@@ -23,6 +23,15 @@ class OriginSettings(BaseSettings):
     profile_url: str = _address("profile")
     scoring_url: str = _address("scoring")
     campaign_url: str = _address("campaign")
+    requests_at_once: int = Field(
+        500, ge=1, description="Requests handed to one service at once; above it 503."
+    )
+    body_seconds: float = Field(
+        20, gt=0, description="How long a client may take to send a body; then 408."
+    )
+    answer_seconds: float = Field(
+        30, gt=0, description="How long a service may be silent; then 503."
+    )
     key_file: Path | None = Field(None, description="Holds the key for the page's own questions.")
     processes_file: Path | None = Field(None, description="Names every process and its address.")
 

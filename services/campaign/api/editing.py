@@ -5,13 +5,13 @@ from uuid import UUID
 
 import orjson
 from fastapi import APIRouter, Depends, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 from starlette.responses import Response
 
 from services.campaign import queries
 from services.campaign.api.answers import etag, preview_answer
-from services.campaign.api.examples import DETAIL, PREVIEW, RULE, WRITTEN, shown
-from services.campaign.api.reads import kernel_of
+from services.campaign.api.examples import DETAIL, PREVIEW, RULE, WRITTEN
+from services.campaign.api.rule_shapes import rule_shape
 from services.campaign.api.segments import SegmentId, detail
 from services.campaign.projector.rules import MOST_BYTES, Fault, Faults, Rule, compile_rule
 from services.campaign.publishing import Change, change
@@ -24,6 +24,9 @@ from shared.http.answers import answer
 from shared.http.bodies import read_body
 from shared.http.etags import IfMatch, check_if_match
 from shared.http.idempotency import IdempotencyKey, request_hash
+from shared.http.openapi import body as body_of
+from shared.http.openapi import kernel_of, shown
+from shared.http.texts import Words
 from shared.ids import new_id
 from shared.reading import read_manners
 
@@ -31,8 +34,9 @@ router = APIRouter(
     prefix="/v1/segments", tags=["segments"], dependencies=[Depends(require("marketing"))]
 )
 
-Name = Annotated[str, Field(min_length=1, max_length=120, pattern=r"\S")]
-Description = Annotated[str, Field(max_length=1000)]
+Name = Annotated[str, Words(120, 1)]
+Description = Annotated[str, Words(1000)]
+Rule_ = Annotated[dict[str, Any], WithJsonSchema(rule_shape())]
 _STRICT = ConfigDict(extra="forbid", strict=True)
 
 
@@ -41,7 +45,7 @@ class Preview(BaseModel):
 
     model_config = _STRICT
 
-    rule: dict[str, Any]
+    rule: Rule_
     limit: Annotated[int, Field(ge=0, le=100, description="Most ids in `sample`.")] = 10
 
 
@@ -52,7 +56,7 @@ class WriteSegment(BaseModel):
 
     name: Name
     description: Description = ""
-    rule: dict[str, Any]
+    rule: Rule_
 
 
 class ChangeSegment(BaseModel):
@@ -62,11 +66,7 @@ class ChangeSegment(BaseModel):
 
     name: Name | None = None
     description: Description | None = None
-    rule: dict[str, Any] | None = None
-
-
-def _body(example: dict[str, Any]) -> dict[str, Any]:
-    return {"requestBody": {"content": {"application/json": {"example": example}}}}
+    rule: Rule_ | None = None
 
 
 def judged(rule: dict[str, Any]) -> Rule:
@@ -87,7 +87,7 @@ def judged(rule: dict[str, Any]) -> Rule:
     "/preview",
     dependencies=[Depends(read_manners)],
     responses=shown(PREVIEW, "What the rule finds now."),
-    openapi_extra=_body({"rule": RULE, "limit": 10}),
+    openapi_extra=body_of(None, {"rule": RULE, "limit": 10}),
 )
 async def preview(request: Request, body: Preview) -> Response:
     """How many customers a rule finds, and some of them; nothing is saved. Of more than 50,000 customers a
@@ -107,7 +107,7 @@ async def preview(request: Request, body: Preview) -> Response:
     "",
     status_code=201,
     responses=shown(DETAIL, "The new segment; it is being filled.", status=201),
-    openapi_extra=_body(WRITTEN),
+    openapi_extra=body_of(None, WRITTEN),
 )
 async def create_segment(
     request: Request, body: WriteSegment, key: IdempotencyKey = None
@@ -178,7 +178,7 @@ async def _changed(
 @router.put(
     "/{segment}",
     responses=shown(DETAIL, "The segment as it is now."),
-    openapi_extra=_body(WRITTEN),
+    openapi_extra=body_of(None, WRITTEN),
 )
 async def put_segment(
     request: Request, segment: SegmentId, body: WriteSegment, if_match: IfMatch = None
@@ -191,7 +191,7 @@ async def put_segment(
 @router.patch(
     "/{segment}",
     responses=shown(DETAIL, "The segment as it is now."),
-    openapi_extra=_body({"name": "Silent big spenders"}),
+    openapi_extra=body_of(None, {"name": "Silent big spenders"}),
 )
 async def patch_segment(
     request: Request, segment: SegmentId, body: ChangeSegment, if_match: IfMatch = None

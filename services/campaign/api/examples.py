@@ -51,6 +51,17 @@ FIELD: dict[str, Any] = {
     "values": [{"value": "low", "label": {"zh": "低", "en": "Low"}}],
 }
 
+FIELDS: dict[str, Any] = {
+    "items": [FIELD],
+    "next_cursor": None,
+    "operators": [{"operator": "in", "meaning": {"zh": "属于其中之一", "en": "is one of"}}],
+    "count": {
+        "operators": [">=", "between"],
+        "most_days": 366,
+        "types": [{"type": "purchase.completed", "meaning": {"zh": "购买", "en": "A purchase"}}],
+    },
+}
+
 MEMBER: dict[str, Any] = {"customer_id": _CUSTOMER, "since": "2026-11-19T16:00:00Z"}
 
 MOVE: dict[str, Any] = {
@@ -82,20 +93,3 @@ WHY: dict[str, Any] = {
         }
     ],
 }
-
-
-def shown(
-    example: dict[str, Any], description: str, *, status: int = 200
-) -> dict[int | str, dict[str, Any]]:
-    """The `responses` of a route."""
-    return {
-        status: {
-            "description": description,
-            "content": {"application/json": {"example": example}},
-        }
-    }
-
-
-def page(item: dict[str, Any]) -> dict[str, Any]:
-    """A list with one item."""
-    return {"items": [item], "next_cursor": None}

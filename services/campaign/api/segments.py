@@ -16,14 +16,15 @@ from services.campaign.api.answers import (
     progress_answer,
     segment_answer,
 )
-from services.campaign.api.examples import DETAIL, FIELD, MEMBER, MOVE, SEGMENT, WHY, page, shown
-from services.campaign.api.reads import READS, kernel_of
+from services.campaign.api.examples import DETAIL, FIELDS, MEMBER, MOVE, SEGMENT, WHY
+from services.campaign.api.reads import READS
 from services.campaign.projector.explain import explain
 from services.campaign.projector.rules import compile_rule
 from services.campaign.projector.subject import Subject
 from shared.database import ReadConnection
 from shared.http.answers import answer
 from shared.http.language import Lang
+from shared.http.openapi import Customer, kernel_of, page_of, shown
 from shared.http.paging import Between, Page, cut_page, decode_cursor, page_answer
 from shared.identity import find_customer
 from shared.kernel import Kernel
@@ -31,22 +32,15 @@ from shared.kernel import Kernel
 router = APIRouter(prefix="/v1/segments", tags=["segments"], dependencies=READS)
 
 SegmentId = Annotated[UUID, Path(description="Id of a segment.", examples=[SEGMENT["id"]])]
-Customer = Annotated[
-    str,
-    Path(
-        description="UUID, customer number (C2026000123) or `type:value` of an identifier.",
-        examples=["member_no:1"],
-    ),
-]
 
 
-@router.get("/fields", responses=shown(page(FIELD), "Everything that a rule may name."))
+@router.get("/fields", responses=shown(FIELDS, "Everything that a rule may name."))
 async def list_fields() -> Response:
     """Every field with its type, operators, meaning and values; the types that `count` knows."""
     return answer(fields_answer())
 
 
-@router.get("", responses=shown(page(SEGMENT), "Saved segments."))
+@router.get("", responses=shown(page_of(SEGMENT), "Saved segments."))
 async def list_segments(request: Request, page: Page) -> Response:
     """Saved segments, in the order in which they were made."""
     after = decode_cursor(page.cursor, tuple[UUID])[0] if page.cursor else None
@@ -76,7 +70,7 @@ async def read_segment(request: Request, segment: SegmentId) -> Response:
     return answer(content, headers={"ETag": etag(one)})
 
 
-@router.get("/{segment}/members", responses=shown(page(MEMBER), "Who belongs to it."))
+@router.get("/{segment}/members", responses=shown(page_of(MEMBER), "Who belongs to it."))
 async def list_members(request: Request, segment: SegmentId, page: Page) -> Response:
     """Customers of a segment, by id."""
     after = decode_cursor(page.cursor, tuple[UUID])[0] if page.cursor else None
@@ -111,7 +105,7 @@ async def why(request: Request, segment: SegmentId, customer: Customer, language
     )
 
 
-@router.get("/{segment}/history", responses=shown(page(MOVE), "Who came and went."))
+@router.get("/{segment}/history", responses=shown(page_of(MOVE), "Who came and went."))
 async def list_history(
     request: Request,
     segment: SegmentId,
@@ -127,13 +121,13 @@ async def list_history(
     async with kernel_of(request).database.read() as conn:
         if not await queries.has_history(conn, segment):
             await queries.find_segment(conn, segment)
+        customer_id = await find_customer(conn, customer) if customer else None
+        within = (between.start, between.end)
         found = await queries.list_moves(
-            conn,
-            segment,
-            customer_id=await find_customer(conn, customer) if customer else None,
-            between=(between.start, between.end),
-            after=after,
-            limit=page.limit + 1,
+            conn, segment, customer_id, within, after=after, limit=page.limit + 1
         )
+        total = None
+        if page.count:
+            total = await queries.count_moves(conn, segment, customer_id, within)
     items, next_cursor = cut_page(found, page.limit, lambda last: (last.at, last.event_id))
-    return answer(page_answer([move_answer(one, language) for one in items], next_cursor))
+    return answer(page_answer([move_answer(one, language) for one in items], next_cursor, total))

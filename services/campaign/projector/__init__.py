@@ -3,7 +3,7 @@
 from services.campaign.projector.announce import EMITS, Told, announce, tell
 from services.campaign.projector.derive import derive
 from services.campaign.projector.evolve import CONSUMES, decoded, evolve, item_keys
-from services.campaign.projector.state import Audience, Item, merge
+from services.campaign.projector.state import Audience, Item, merge, needs_items, walk
 from services.campaign.projector.view import View
 
 __all__ = [
@@ -19,5 +19,7 @@ __all__ = [
     "evolve",
     "item_keys",
     "merge",
+    "needs_items",
     "tell",
+    "walk",
 ]

@@ -5,7 +5,7 @@ from datetime import datetime
 from services.campaign.projector.segments import Segments, segments_in_force
 from services.campaign.projector.state import Audience
 from services.campaign.projector.subject import Subject
-from services.campaign.projector.view import Member, View
+from services.campaign.projector.view import View
 from shared.moments import moment
 from shared.projection import Policies
 
@@ -18,19 +18,16 @@ def derive(state: Audience, clock: datetime | None, policies: Policies) -> View:
     """
     segments = segments_in_force(policies)
     subject = Subject(state, clock, segments.timezone)
-    if clock is None and state.heard is None:
+    heard = state.last_fact
+    if clock is None and heard is None:
         return View(policy=segments.label)
     natural = subject.zone.midnight(subject.today)
-    if state.heard is not None:
-        natural = max(natural, state.heard)
+    if heard is not None:
+        natural = max(natural, heard)
     by_rule = segments.at is not None and segments.at > natural
     return View(
         policy=segments.label,
-        members=[
-            Member(segment.id, segment.name, segment.version)
-            for segment in segments.segments
-            if segment.rule.test(subject)
-        ],
+        members=segments.members(subject),
         at=moment(segments.at if by_rule and segments.at is not None else natural),
         by_rule=by_rule,
         due_at=due_at(subject, segments),
@@ -39,5 +36,11 @@ def derive(state: Audience, clock: datetime | None, policies: Policies) -> View:
 
 def due_at(subject: Subject, segments: Segments) -> datetime | None:
     """The first midnight at which time alone may change an answer; a whole minute, since offsets are."""
-    days = [day for turn in segments.turns if (day := turn(subject)) is not None]
-    return moment(subject.zone.midnight(min(days))) if days else None
+    first = None
+    for turn in segments.turns:
+        day = turn(subject)
+        if day is not None and (first is None or day < first):
+            first = day
+            if first == subject.today + 1:  # nothing comes sooner
+                break
+    return None if first is None else moment(subject.zone.midnight(first))

@@ -6,7 +6,17 @@ import msgspec
 
 from services.campaign.projector import state as bounds
 from services.campaign.projector.bounded import count, greatest, least
-from services.campaign.projector.state import Audience, Item, Sums, trim_fields
+from services.campaign.projector.state import (
+    CASE,
+    Audience,
+    Item,
+    Sums,
+    contact_key,
+    count_contact,
+    joined_ends,
+    merged_item,
+    trim_fields,
+)
 from shared.bounded import Register, Shown, insert, latest, retain, shown_last
 from shared.codec import Event
 from shared.language import (
@@ -21,6 +31,7 @@ from shared.language import (
     ComplaintReopened,
     ComplaintResolved,
     ConsentChanged,
+    Contact,
     Contribution,
     CustomerDescribed,
     CustomerEdited,
@@ -30,6 +41,7 @@ from shared.language import (
     IdentifiersAdded,
     IdentifiersLinked,
     InteractionRecorded,
+    InteractionRetracted,
     LifecycleChanged,
     MessageBounced,
     MessageClicked,
@@ -49,6 +61,7 @@ from shared.language import (
     TagDropped,
     TagGained,
     TagRemoved,
+    contact_of,
     effect,
 )
 from shared.moments import local_day, micros
@@ -87,7 +100,13 @@ def evolve(state: Audience, event: Event) -> Audience:  # noqa: C901, PLR0912, P
             _happened(state, event, touched=True)
             if data.score is not None:
                 _write(state.answers, data.kind, event, data.score)
-        case InteractionRecorded() | MessageOpened() | MessageClicked() | MessageComplained():
+        case InteractionRecorded() | InteractionRetracted():
+            contact = contact_of(event)
+            if contact is None:
+                _happened(state, event, touched=True)
+            else:
+                _by_hand(state, event, contact)
+        case MessageOpened() | MessageClicked() | MessageComplained():
             _happened(state, event, touched=True)
         case CustomerIdentified() | MessageDelivered() | MessageBounced():
             _happened(state, event)
@@ -141,9 +160,10 @@ def item_keys(event: Event) -> tuple[str, ...]:
             | ComplaintReopened()
             | ComplaintResolved()
         ) as step:
-            return (f"case:{step.complaint_id}",)
+            return (f"{CASE}{step.complaint_id}",)
         case _:
-            return ()
+            contact = contact_of(event)
+            return (contact_key(contact.id),) if contact else ()
 
 
 def _heard(state: Audience, event: Event) -> int:
@@ -194,12 +214,34 @@ def _apply(state: Audience, part: Contribution, sign: int) -> None:
 
 
 def _complain(state: Audience, event: Event, complaint: str, is_open: bool) -> None:
-    key = f"case:{complaint}"
+    key = f"{CASE}{complaint}"
     new, kept = Item(micros(event.time), event.id, is_open), state.items.get(key)
     if kept is None or new > kept:
         state.items[key] = new
         state.complaints += kept is None
         state.open += new.is_open - (kept is not None and kept.is_open)
+
+
+def _by_hand(state: Audience, event: Event, contact: Contact) -> None:
+    """Take what an event says of a contact that people may take back. That they do is heard when they do."""
+    if contact.retracted:
+        state.heard = greatest(state.heard, micros(event.time))
+    key = contact_key(contact.id)
+    was = state.items.get(key, Item())
+    told = Item(
+        at=micros(contact.time),
+        id=contact.id,
+        recorded=not contact.retracted,
+        retracted=contact.retracted,
+        utcoffset=contact.utcoffset,
+    )
+    now = state.items[key] = merged_item(was, told)
+    count_contact(state, now, now.number - was.number)
+    ends = state.by_hand
+    if now.stands and not was.stands:
+        state.by_hand = joined_ends(ends, now)
+    elif was.stands and not now.stands:
+        state.stale = state.stale or ends is None or now.at in {ends.first, ends.last.at}
 
 
 def _describe(state: Audience, event: Event, values: dict[str, Any]) -> None:

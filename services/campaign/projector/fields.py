@@ -86,8 +86,8 @@ _PLAIN: tuple[Field, ...] = (
     Field("purchases.currency", TEXT, lambda s: s.currency, "purchases.currency"),
     Field("first_purchase_at", TIME, Subject.first_purchase, "first_purchase_at"),
     Field("last_purchase_at", TIME, Subject.last_purchase, "last_purchase_at"),
-    Field("first_contact_at", TIME, lambda s: s.state.first, "first_contact_at"),
-    Field("last_interaction_at", TIME, lambda s: s.state.touched, "last_interaction_at"),
+    Field("first_contact_at", TIME, lambda s: s.state.first_fact, "first_contact_at"),
+    Field("last_interaction_at", TIME, lambda s: s.state.last_touch, "last_interaction_at"),
     Field("tags", TEXTS, lambda s: s.tags, "tags", tuple(LABELS["tag"]), "tag"),
     Field(
         "lifecycle.state",
@@ -161,7 +161,7 @@ FIELDS: Mapping[str, Field] = {
 """Fields with a name of their own."""
 
 LONGEST_NAME = 100
-_OPEN: Mapping[str, Callable[[str], Field]] = {
+OPEN_FAMILIES: Mapping[str, Callable[[str], Field]] = {
     "attributes": _attribute,
     "consents": lambda name: _register("consents", name, FLAG, "consents"),
 }
@@ -170,7 +170,7 @@ _OPEN: Mapping[str, Callable[[str], Field]] = {
 
 def families() -> Iterable[Field]:
     """What stands for the members of open families in a list."""
-    return [make("<name>") for make in _OPEN.values()]
+    return [make("<name>") for make in OPEN_FAMILIES.values()]
 
 
 def find_field(name: str) -> Field | None:
@@ -179,6 +179,6 @@ def find_field(name: str) -> Field | None:
     if known is not None:
         return known
     family, _, member = name.partition(".")
-    if family in _OPEN and 0 < len(member) <= LONGEST_NAME:
-        return _OPEN[family](member)
+    if family in OPEN_FAMILIES and 0 < len(member) <= LONGEST_NAME:
+        return OPEN_FAMILIES[family](member)
     return None

@@ -6,6 +6,8 @@ from datetime import datetime
 from typing import Any
 
 from services.campaign.projector.rules import Rule, Turn, compile_rule
+from services.campaign.projector.together import together
+from services.campaign.projector.view import Member
 from shared.moments import micros
 from shared.projection import Policies, Policy
 
@@ -41,6 +43,10 @@ class Segments:
             Segment(one["id"], one["name"], one["version"], one["rule"])
             for one in body.get("segments", ())
         )
+        self.members = together(
+            (one.rule, Member(one.id, one.name, one.version)) for one in self.segments
+        )
+        """To which of them a customer belongs."""
         turns: dict[tuple[Any, ...], Turn] = {}
         for segment in self.segments:
             for condition in segment.rule.conditions:

@@ -1,14 +1,17 @@
 """What campaign remembers of a customer: everything that a segment's rule may ask for.
 
-Bounded: sums, the latest word on each thing, counts by local day for a year. Complaints are child rows.
+Bounded: sums, the latest word on each thing, counts by local day for a year. Complaints are child rows, and so are
+contacts that people recorded by hand, which they may take back.
 """
 
 from typing import Any
 
 import msgspec
 
-from services.campaign.projector.bounded import Days, add_days, greatest, least
+from services.campaign.projector.bounded import Days, add_days, count, greatest, least
 from shared.bounded import ENDS, Entry, Register, Shown, insert, joined, latest, retain, shown_last
+from shared.moments import local_day
+from shared.projection import Policies
 
 KNOWN_FIELDS = (
     *("name", "kind", "status", "owner", "gender", "birthday", "occupation", "company"),
@@ -16,6 +19,8 @@ KNOWN_FIELDS = (
 )
 """Attributes that have a meaning; of others, 64 are kept."""
 OTHER_FIELDS = 64
+CASE = "case:"
+RECORDED = "interaction.recorded"
 IDENTIFIERS = 64
 CONSENTS = 64
 TAGS = 256
@@ -29,15 +34,42 @@ class Sums(msgspec.Struct, array_like=True):
 
 
 class Item(msgspec.Struct, array_like=True, frozen=True, order=True, gc=False):
-    """The newest event of one complaint; ordered by time (microseconds since 1970), then id."""
+    """The newest event of one complaint; ordered by time (microseconds since 1970), then id. Or a contact that
+    somebody recorded: which of its two events are known."""
 
     at: int = 0
     id: str = ""
     is_open: bool = False
+    recorded: bool = False
+    retracted: bool = False
+    utcoffset: int = 0
+
+    @property
+    def stands(self) -> bool:
+        """Whether it is a contact that was recorded and not taken back."""
+        return self.recorded and not self.retracted
+
+    @property
+    def number(self) -> int:
+        """What is counted of a contact so far. One that was taken back counts -1 until its record comes, so that an
+        older state, which has no child row of the contact, is set right as well."""
+        return self.recorded - self.retracted
+
+
+class ByHand(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """The ends of those contacts that people recorded and nobody took back."""
+
+    first: int
+    """Microseconds since 1970."""
+    last: Register
+    """The latest one, with the minutes from UTC to local time then."""
 
 
 class Audience(msgspec.Struct, omit_defaults=True):
-    """The fold of one customer's events. Times in microseconds since 1970, UTC."""
+    """The fold of one customer's events. Times in microseconds since 1970, UTC.
+
+    `heard`, `first`, `touched` and `offset` are of what cannot be taken back; rules ask the properties.
+    """
 
     heard: int | None = None
     """The latest fact."""
@@ -47,6 +79,10 @@ class Audience(msgspec.Struct, omit_defaults=True):
     """The latest interaction, complaint, answer or reaction to a message."""
     offset: Register | None = None
     """Minutes from UTC to local time, as the latest fact from outside said."""
+    by_hand: ByHand | None = None
+    """None: no contact stands that somebody recorded."""
+    stale: bool = False
+    """An end of `by_hand` was taken back: it must be read off all child rows."""
     orders: int = 0
     money: dict[str, Sums] = {}
     stamps: list[Entry] = []
@@ -72,6 +108,61 @@ class Audience(msgspec.Struct, omit_defaults=True):
     rfm_class: Shown[Any] | None = None
     items: dict[str, Item] = {}
 
+    @property
+    def last_fact(self) -> int | None:
+        """The latest fact."""
+        return greatest(self.heard, self.by_hand.last.at if self.by_hand else None)
+
+    @property
+    def first_fact(self) -> int | None:
+        """The first contact."""
+        return least(self.first, self.by_hand.first if self.by_hand else None)
+
+    @property
+    def last_touch(self) -> int | None:
+        """The last interaction, complaint, answer or reaction to a message."""
+        return greatest(self.touched, self.by_hand.last.at if self.by_hand else None)
+
+    @property
+    def utcoffset(self) -> int | None:
+        """Minutes from UTC to local time; None where nothing says it."""
+        found = latest(self.offset, self.by_hand.last if self.by_hand else None)
+        return None if found is None else int(found.value)
+
+
+def contact_key(event: str) -> str:
+    """Key of a contact that somebody recorded."""
+    return f"contact:{event}"
+
+
+def joined_ends(mine: ByHand | None, contact: Item) -> ByHand:
+    """The ends with one more contact that stands."""
+    last = Register(contact.at, contact.id, contact.utcoffset)
+    if mine is None:
+        return ByHand(contact.at, last)
+    return ByHand(min(mine.first, contact.at), latest(mine.last, last))
+
+
+def by_hand(items: dict[str, Item]) -> ByHand | None:
+    """The ends of all contacts that stand; all child rows must be there."""
+    found: ByHand | None = None
+    for item in items.values():
+        if item.stands:
+            found = joined_ends(found, item)
+    return found
+
+
+def needs_items(state: Audience, _policies: Policies) -> bool:
+    """Whether something lies in child rows that may not be loaded."""
+    return state.stale
+
+
+def walk(state: Audience, _policies: Policies) -> Audience:
+    """Read off all child rows what only they know."""
+    state.by_hand = by_hand(state.items)
+    state.stale = False
+    return state
+
 
 def trim_fields(fields: dict[str, Register]) -> None:
     """Keep the known attributes, and a fair sample of the others."""
@@ -83,9 +174,22 @@ def trim_fields(fields: dict[str, Register]) -> None:
             del fields[name]
 
 
+def merged_item(one: Item, other: Item) -> Item:
+    """Two folds of the same item as one: the newest event of a complaint, what is known of a contact."""
+    recorded, retracted = one.recorded or other.recorded, one.retracted or other.retracted
+    return msgspec.structs.replace(max(one, other), recorded=recorded, retracted=retracted)
+
+
+def count_contact(state: Audience, contact: Item, number: int) -> None:
+    """Count a contact on the local day on which it was."""
+    if number:
+        day = local_day(contact.at, contact.utcoffset)
+        count(state.counts, RECORDED, day, number)
+
+
 def merge(mine: Audience, theirs: Audience) -> Audience:
     """The state of one customer whose facts were folded in two parts, with all their child rows."""
-    items = joined(mine.items, theirs.items, max)
+    items = joined(mine.items, theirs.items, merged_item)
     merged = Audience(
         heard=greatest(mine.heard, theirs.heard),
         first=least(mine.first, theirs.first),
@@ -94,8 +198,9 @@ def merge(mine: Audience, theirs: Audience) -> Audience:
         orders=mine.orders + theirs.orders,
         money=_money(mine.money, theirs.money),
         stamps=_stamps(mine.stamps, theirs.stamps),
+        by_hand=by_hand(items),
         counts=joined(mine.counts, theirs.counts, add_days),
-        complaints=len(items),
+        complaints=sum(key.startswith(CASE) for key in items),
         open=sum(item.is_open for item in items.values()),
         fields=joined(mine.fields, theirs.fields, latest),
         identifiers={**mine.identifiers, **theirs.identifiers},
@@ -108,6 +213,9 @@ def merge(mine: Audience, theirs: Audience) -> Audience:
         rfm_class=shown_last(mine.rfm_class, theirs.rfm_class),
         items=items,
     )
+    for key in mine.items.keys() & theirs.items.keys():  # both have counted what they know of it
+        one, other, whole = mine.items[key], theirs.items[key], items[key]
+        count_contact(merged, whole, whole.number - one.number - other.number)
     trim_fields(merged.fields)
     retain(merged.identifiers, IDENTIFIERS)
     retain(merged.consents, CONSENTS)

@@ -1,30 +1,41 @@
 """One customer at one moment, as rules look at them."""
 
+from bisect import bisect_right
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from itertools import accumulate
+from typing import Any, NamedTuple
 
 from services.campaign.projector.state import Audience
 from services.campaign.projector.times import Zone, zone
 from shared.moments import micros, moment
 
 
+class Ordered(NamedTuple):
+    """Local days on which something happened, and how often before each: `sums` has one more than `days`."""
+
+    days: list[int]
+    sums: list[int]
+
+
 class Subject:
     """A state, the present, and what most rules ask for, worked out once."""
 
-    __slots__ = ("_identifiers", "_tags", "currency", "now", "state", "today", "zone")
+    __slots__ = ("_days", "_identifiers", "_tags", "currency", "now", "state", "today", "zone")
 
     def __init__(self, state: Audience, clock: datetime | None, timezone: str) -> None:
         """`clock` in UTC. Where it is None or behind the facts, the last fact's time is the present;
         `timezone` holds for whom no event says how late it is there."""
         self.state = state
         at = 0 if clock is None else micros(clock)
-        self.now = at if state.heard is None else max(at, state.heard)
-        self.zone: Zone = zone(state.offset.value if state.offset else None, timezone)
+        heard = state.last_fact
+        self.now = at if heard is None else max(at, heard)
+        self.zone: Zone = zone(state.utcoffset, timezone)
         self.today = self.zone.day(self.now)
         self.currency = main_currency(state)
         self._tags: frozenset[str] | None = None
         self._identifiers: Mapping[str, list[str]] | None = None
+        self._days: dict[str, Ordered] = {}
 
     @property
     def tags(self) -> frozenset[str]:
@@ -77,8 +88,21 @@ class Subject:
             return 0
         if within_days is None:
             return of.total
-        first, today = self.today - within_days, self.today
-        return sum(number for day, number in of.days.items() if first < day <= today)
+        ordered = self.days(type_)
+        until = bisect_right(ordered.days, self.today)
+        return (
+            ordered.sums[until] - ordered.sums[bisect_right(ordered.days, self.today - within_days)]
+        )
+
+    def days(self, type_: str) -> "Ordered":
+        """The local days on which something happened, put in order once."""
+        found = self._days.get(type_)
+        if found is None:
+            of = self.state.counts.get(type_)
+            pairs = sorted((day, number) for day, number in of.days.items() if number) if of else []
+            sums = [0, *accumulate(number for _, number in pairs)]
+            found = self._days[type_] = Ordered([day for day, _ in pairs], sums)
+        return found
 
     def time(self) -> datetime:
         """The present (UTC)."""

@@ -7,10 +7,11 @@ from uuid import UUID
 import msgspec
 import orjson
 from fastapi import APIRouter, Depends, Query, Request
-from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
+from pydantic import BaseModel, ConfigDict
 from sqlalchemy import ColumnElement, func, select, tuple_
 from starlette.responses import Response
 
+from services.interaction.api import requests
 from services.interaction.arrivals import CUSTOMER_ID, Arrival
 from services.interaction.cases import (
     COMPLAINT,
@@ -26,12 +27,15 @@ from services.interaction.tables import complaint
 from shared.access import Caller, require
 from shared.commands import Outcome, headers_of
 from shared.database import Connection, Row, fetch
-from shared.errors import Conflict, FieldError, NotFound, Unprocessable
+from shared.errors import Conflict, NotFound
+from shared.http import openapi
 from shared.http.answers import answer
 from shared.http.etags import IfMatch, check_if_match, etag_of
 from shared.http.idempotency import IdempotencyKey
 from shared.http.language import Lang
 from shared.http.paging import Between, Page, cut_page, decode_cursor, page_answer
+from shared.http.shapes import nullable
+from shared.http.texts import OneOf, Words
 from shared.identity import find_customer
 from shared.ids import new_id
 from shared.kernel import Kernel
@@ -90,13 +94,14 @@ _CASE = {
 }
 
 
-def _shown(status: int, text: str) -> dict[int | str, dict[str, Any]]:
-    content = {"application/json": {"example": _CASE}}
-    return {status: {"description": text, "content": content}}
-
-
-def _body(example: dict[str, Any]) -> dict[str, Any]:
-    return {"requestBody": {"content": {"application/json": {"example": example}}}}
+_OPENED = requests.command(
+    "Complaint",
+    "complaint.opened",
+    {"customer": requests.CUSTOMER},
+    optional={"at": nullable(requests.AT), "complaint_id": requests.SOURCE},
+    left_out=frozenset({"complaint_id"}),
+)
+_ANSWERED = openapi.shown(_CASE, "The case.")
 
 
 def _shape(row: Row, language: Language) -> dict[str, Any]:
@@ -159,18 +164,8 @@ async def _answer(request: Request, outcome: Outcome, language: Language) -> Res
 @router.post(
     "/v1/complaints",
     status_code=201,
-    openapi_extra={
-        "requestBody": {
-            "required": True,
-            "content": {
-                "application/json": {
-                    "schema": {"type": "object", "required": ["customer", "category"]},
-                    "example": _OPEN,
-                }
-            },
-        }
-    },
-    responses=_shown(201, "The case."),
+    openapi_extra=openapi.body(_OPENED, _OPEN),
+    responses=openapi.shown(_CASE, "The case.", status=201),
 )
 async def open_complaint(
     request: Request, caller: Staff, language: Lang, key: IdempotencyKey = None
@@ -206,20 +201,8 @@ async def open_complaint(
     return await _answer(request, outcome, language)
 
 
-def _no_nul(text: str) -> str:
-    if "\0" in text:
-        raise ValueError("a NUL character")
-    return text
-
-
-Who = Annotated[
-    str,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=256),
-    AfterValidator(_no_nul),
-]
-Note = Annotated[
-    str, StringConstraints(strip_whitespace=True, max_length=20_000), AfterValidator(_no_nul)
-]
+Who = Annotated[str, Words(256, 1)]
+Note = Annotated[str, Words(20_000)]
 
 
 class _Command(BaseModel):
@@ -245,7 +228,7 @@ class Noted(_Command):
 class Resolve(_Command):
     """Settle the case."""
 
-    resolution: Annotated[Note, StringConstraints(min_length=1)]
+    resolution: Annotated[str, Words(20_000, 1)]
 
 
 class Stepping:
@@ -311,8 +294,8 @@ Asked = Annotated[Stepping, Depends()]
 
 @router.post(
     "/v1/complaints/{case_id}/assign",
-    responses=_shown(200, "The case."),
-    openapi_extra=_body({"to": "liu.yang"}),
+    responses=_ANSWERED,
+    openapi_extra=openapi.body(None, {"to": "liu.yang"}),
 )
 async def assign_complaint(case_id: UUID, step: Asked, body: Assign) -> Response:
     """Give the case to somebody. 409 once it is resolved."""
@@ -321,8 +304,8 @@ async def assign_complaint(case_id: UUID, step: Asked, body: Assign) -> Response
 
 @router.post(
     "/v1/complaints/{case_id}/answer",
-    responses=_shown(200, "The case."),
-    openapi_extra=_body({"note": "Called back and apologised."}),
+    responses=_ANSWERED,
+    openapi_extra=openapi.body(None, {"note": "Called back and apologised."}),
 )
 async def answer_complaint(case_id: UUID, step: Asked, body: Noted) -> Response:
     """Note that the customer was answered. 409 once it is resolved."""
@@ -331,8 +314,8 @@ async def answer_complaint(case_id: UUID, step: Asked, body: Noted) -> Response:
 
 @router.post(
     "/v1/complaints/{case_id}/escalate",
-    responses=_shown(200, "The case."),
-    openapi_extra=_body({"note": "Third case with this batch."}),
+    responses=_ANSWERED,
+    openapi_extra=openapi.body(None, {"note": "Third case with this batch."}),
 )
 async def escalate_complaint(case_id: UUID, step: Asked, body: Noted) -> Response:
     """Hand the case to somebody who can do more. 409 where it was, or is resolved."""
@@ -341,8 +324,8 @@ async def escalate_complaint(case_id: UUID, step: Asked, body: Noted) -> Respons
 
 @router.post(
     "/v1/complaints/{case_id}/resolve",
-    responses=_shown(200, "The case."),
-    openapi_extra=_body({"resolution": "Refunded and a voucher sent."}),
+    responses=_ANSWERED,
+    openapi_extra=openapi.body(None, {"resolution": "Refunded and a voucher sent."}),
 )
 async def resolve_complaint(case_id: UUID, step: Asked, body: Resolve) -> Response:
     """Settle the case, with how. 409 where it is settled already."""
@@ -351,8 +334,8 @@ async def resolve_complaint(case_id: UUID, step: Asked, body: Resolve) -> Respon
 
 @router.post(
     "/v1/complaints/{case_id}/reopen",
-    responses=_shown(200, "The case."),
-    openapi_extra=_body({"note": "The voucher did not work."}),
+    responses=_ANSWERED,
+    openapi_extra=openapi.body(None, {"note": "The voucher did not work."}),
 )
 async def reopen_complaint(case_id: UUID, step: Asked, body: Noted) -> Response:
     """Open the case again. 409 unless it is resolved."""
@@ -362,9 +345,7 @@ async def reopen_complaint(case_id: UUID, step: Asked, body: Noted) -> Response:
 @router.get(
     "/v1/complaints",
     dependencies=_reads,
-    responses={
-        200: {"content": {"application/json": {"example": {"items": [_CASE], "next_cursor": None}}}}
-    },
+    responses=openapi.shown(openapi.page_of(_CASE), "The cases."),
 )
 async def list_complaints(
     request: Request,
@@ -372,8 +353,8 @@ async def list_complaints(
     page: Page,
     between: Between,
     status: Annotated[
-        list[str] | None,
-        Query(description="One of these: open, answered, escalated, resolved, reopened."),
+        list[Annotated[str, OneOf(STATUSES)]] | None,
+        Query(description="Of any of these statuses."),
     ] = None,
     customer: Annotated[
         str | None, Query(max_length=400, description="UUID, number or `type:value`.")
@@ -383,12 +364,6 @@ async def list_complaints(
     assigned_to: Annotated[str | None, Query(max_length=256)] = None,
 ) -> Response:
     """Cases, the latest opened first; `from` and `to` bound when they were opened."""
-    unknown = [one for one in status or [] if one not in STATUSES]
-    if unknown:
-        params = {"allowed": ", ".join(STATUSES)}
-        raise Unprocessable(
-            "validation_failed", errors=[FieldError("?status", "not_allowed", params)]
-        )
     table = complaint.c
     where: list[ColumnElement[bool]] = []
     if status:
@@ -426,7 +401,7 @@ async def list_complaints(
     return answer(page_answer(items, cursor, total))
 
 
-@router.get("/v1/complaints/{case_id}", dependencies=_reads, responses=_shown(200, "The case."))
+@router.get("/v1/complaints/{case_id}", dependencies=_reads, responses=_ANSWERED)
 async def get_complaint(request: Request, case_id: UUID, language: Lang) -> Response:
     """One case with its history, and what may be done with it now."""
     row = await _row(request, case_id)

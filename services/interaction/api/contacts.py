@@ -1,29 +1,38 @@
-"""Contacts that people record by hand: a call, a visit, a meeting, and what is to be done next."""
+"""Contacts that people record by hand, and may take back: a call, a visit, a meeting, what is to be done next."""
 
 from datetime import datetime
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import orjson
-from fastapi import APIRouter, Depends, Query, Request
-from pydantic import AwareDatetime, BaseModel, ConfigDict, StringConstraints, TypeAdapter
+from fastapi import APIRouter, Body, Depends, Query, Request
+from pydantic import BaseModel, ConfigDict, TypeAdapter
 from sqlalchemy import ColumnElement, func, select, tuple_
 from starlette.responses import Response
 
+from services.interaction.api import requests
 from services.interaction.arrivals import Arrival
 from services.interaction.recording import Prepared, event_of, read_object, record
 from services.interaction.tables import contact
 from shared.access import Caller, require
-from shared.commands import headers_of
+from shared.commands import Done, Outcome, headers_of, transact
 from shared.database import Connection, Row, fetch
-from shared.errors import FieldError, NotFound, Unprocessable
+from shared.errors import Conflict, NotFound
+from shared.http import openapi
 from shared.http.answers import answer
-from shared.http.idempotency import IdempotencyKey
+from shared.http.bodies import read_body
+from shared.http.idempotency import IdempotencyKey, request_hash
 from shared.http.paging import Between, Page, cut_page, decode_cursor, page_answer
+from shared.http.shapes import nullable
+from shared.http.texts import Words
+from shared.http.times import Moment
 from shared.http.validation import validated
 from shared.identity import find_customer
+from shared.ids import partition_of
 from shared.kernel import Kernel
+from shared.language import InteractionRetracted
 from shared.language.interaction import Kind
+from shared.own_events import own_event
 from shared.reading import read_manners
 
 router = APIRouter(tags=["interactions"])
@@ -50,6 +59,16 @@ _CONTACT = {
     **_FIELDS,
     "recorded_at": "2026-11-20T06:05:00Z",
     "recorded_by": "crm",
+    "retracted_at": None,
+    "retracted_by": None,
+    "retract_reason": None,
+}
+_REASON = "Recorded for the wrong customer."
+_RETRACTED = {
+    **_CONTACT,
+    "retracted_at": "2026-11-20T07:30:00Z",
+    "retracted_by": "crm",
+    "retract_reason": _REASON,
 }
 
 
@@ -58,11 +77,29 @@ class NextStep(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    action: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
-    due_at: AwareDatetime | None = None
+    action: Annotated[str, Words(500, 1)]
+    due_at: Moment | None = None
 
 
 _NEXT_STEP: TypeAdapter[NextStep | None] = TypeAdapter(NextStep | None)
+_TAKEN = requests.command(
+    "Contact",
+    "interaction.recorded",
+    {"customer": requests.CUSTOMER},
+    optional={
+        "at": nullable(requests.AT),
+        "next_step": nullable(TypeAdapter(NextStep).json_schema()),
+    },
+    left_out=frozenset(),
+)
+
+
+class Retraction(BaseModel):
+    """Why a contact is taken back."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    reason: Annotated[str, Words(2000, 1)] | None = None
 
 
 def _shape(row: Row) -> dict[str, Any]:
@@ -74,24 +111,17 @@ def _shape(row: Row) -> dict[str, Any]:
         **orjson.loads(row["data"]),
         "recorded_at": row["recorded_at"],
         "recorded_by": row["recorded_by"],
+        "retracted_at": row["retracted_at"],
+        "retracted_by": row["retracted_by"],
+        "retract_reason": row["retract_reason"],
     }
 
 
 @router.post(
     "/v1/interactions",
     status_code=201,
-    openapi_extra={
-        "requestBody": {
-            "required": True,
-            "content": {
-                "application/json": {
-                    "schema": {"type": "object", "required": ["customer", "kind"]},
-                    "example": _BODY,
-                }
-            },
-        }
-    },
-    responses={201: {"content": {"application/json": {"example": _CONTACT}}}},
+    openapi_extra=openapi.body(_TAKEN, _BODY),
+    responses=openapi.shown(_CONTACT, "The contact.", status=201),
 )
 async def post_interaction(request: Request, caller: Staff, key: IdempotencyKey = None) -> Response:
     """Record a contact: the event's fields with `customer`, `at` (now where it is missing) and `next_step`."""
@@ -119,7 +149,8 @@ async def post_interaction(request: Request, caller: Staff, key: IdempotencyKey 
             said = orjson.loads(bytes(arrival.data))
             await conn.execute(
                 "INSERT INTO contact (id, customer_id, at, kind, channel, handled_by, due_at,"
-                " recorded_at, recorded_by, data) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+                " recorded_at, recorded_by, data, utcoffset)"
+                " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
                 UUID(arrival.id),
                 customer_id,
                 arrival.time,
@@ -130,15 +161,78 @@ async def post_interaction(request: Request, caller: Staff, key: IdempotencyKey 
                 kernel.clock(),
                 caller.name,
                 bytes(arrival.data),
+                arrival.utcoffset,
             )
             return arrival.id
 
         return keep
 
     outcome = await record(request, prepare, command="interaction", key=key)
+    return await _answer(request, outcome, Location=f"/v1/interactions/{outcome.subject}")
+
+
+@router.post(
+    "/v1/interactions/{interaction_id}/retract",
+    openapi_extra=openapi.body(None, {"reason": _REASON}),
+    responses=openapi.shown(_RETRACTED, "The contact, taken back."),
+)
+async def retract_interaction(
+    request: Request,
+    interaction_id: UUID,
+    caller: Staff,
+    body: Annotated[Retraction | None, Body()] = None,
+    key: IdempotencyKey = None,
+) -> Response:
+    """Take a contact back: it stays readable, and counts no more, as if nobody had recorded it. The body may be left
+    out. 409 when it has been taken back already."""
+    kernel: Kernel = request.app.state.kernel
+    reason = body.reason if body else None
+
+    async def take_back(conn: Connection, now: datetime) -> Done:
+        row = await conn.fetchrow(
+            "SELECT * FROM contact WHERE id = $1 FOR UPDATE",
+            interaction_id,
+        )
+        if row is None:
+            raise NotFound("interaction_not_found")
+        if row["retracted_at"] is not None:
+            raise Conflict("interaction_retracted")
+        await conn.execute(
+            "UPDATE contact SET retracted_at = $2, retracted_by = $3, retract_reason = $4 WHERE id = $1",
+            interaction_id,
+            now,
+            caller.name,
+            reason,
+        )
+        customer = str(row["customer_id"])
+        retracted = InteractionRetracted(
+            interaction_id=str(interaction_id),
+            at=row["at"],
+            utcoffset=row["utcoffset"],
+            kind=row["kind"],
+            channel=row["channel"],
+            direction=orjson.loads(row["data"]).get("direction"),
+            by=caller.name,
+            reason=reason,
+        )
+        entry = own_event(
+            kernel.service.name, "interaction.retracted", retracted, now, subject=customer
+        )
+        partition = partition_of(customer, kernel.settings.partitions)
+        return Done(200, str(interaction_id), [(partition, entry)])
+
+    digest = request_hash(request.url.path, await read_body(request))
+    outcome = await transact(
+        request, take_back, command="retract_interaction", key=key, digest=digest
+    )
+    return await _answer(request, outcome)
+
+
+async def _answer(request: Request, outcome: Outcome, **headers: str) -> Response:
+    """The contact as it is now, after a command."""
     shown = _shape(await _row(request, UUID(outcome.subject)))
-    headers = {"Location": f"/v1/interactions/{outcome.subject}", **headers_of(outcome)}
-    return answer(shown, status=outcome.status if outcome.folded else 202, headers=headers)
+    status = outcome.status if outcome.folded else 202
+    return answer(shown, status=status, headers=headers | headers_of(outcome))
 
 
 async def _row(request: Request, contact_id: UUID) -> Row:
@@ -153,11 +247,7 @@ async def _row(request: Request, contact_id: UUID) -> Row:
 @router.get(
     "/v1/interactions",
     dependencies=_reads,
-    responses={
-        200: {
-            "content": {"application/json": {"example": {"items": [_CONTACT], "next_cursor": None}}}
-        }
-    },
+    responses=openapi.shown(openapi.page_of(_CONTACT), "The contacts."),
 )
 async def list_interactions(
     request: Request,
@@ -166,23 +256,23 @@ async def list_interactions(
     customer: Annotated[
         str | None, Query(max_length=400, description="UUID, number or `type:value`.")
     ] = None,
-    kind: Annotated[str | None, Query(examples=["call"])] = None,
+    kind: Annotated[Kind | None, Query(examples=["call"])] = None,
     handled_by: Annotated[str | None, Query(max_length=256)] = None,
     due_before: Annotated[
-        AwareDatetime | None, Query(description="Only with a next step due before this time.")
+        Moment | None, Query(description="Only with a next step due before this time.")
     ] = None,
+    retracted: Annotated[
+        Literal["false", "true", "all"],
+        Query(description="`false`: those that stand; `true`: those taken back; `all`: both."),
+    ] = "false",
 ) -> Response:
-    """Contacts that people recorded, newest first. What publishers sent stands on the customers' timelines."""
-    if kind is not None and kind not in get_args(Kind):
-        params = {"allowed": ", ".join(get_args(Kind))}
-        raise Unprocessable(
-            "validation_failed", errors=[FieldError("?kind", "not_allowed", params)]
-        )
-    where: list[ColumnElement[bool]] = []
-    if kind:
-        where.append(contact.c.kind == kind)
-    if handled_by:
-        where.append(contact.c.handled_by == handled_by)
+    """Contacts that people recorded and that stand, newest first. What publishers sent stands on the customers'
+    timelines."""
+    named = ((contact.c.kind, kind), (contact.c.handled_by, handled_by))
+    where: list[ColumnElement[bool]] = [column == value for column, value in named if value]
+    if retracted != "all":
+        stands = contact.c.retracted_at.is_(None)
+        where.append(stands if retracted == "false" else ~stands)
     if due_before:
         where.append(contact.c.due_at < due_before)
     if between.start:
@@ -214,8 +304,8 @@ async def list_interactions(
 @router.get(
     "/v1/interactions/{interaction_id}",
     dependencies=_reads,
-    responses={200: {"content": {"application/json": {"example": _CONTACT}}}},
+    responses=openapi.shown(_CONTACT, "The contact."),
 )
 async def get_interaction(request: Request, interaction_id: UUID) -> Response:
-    """One contact that somebody recorded."""
+    """One contact that somebody recorded, also where it was taken back."""
     return answer(_shape(await _row(request, interaction_id)))

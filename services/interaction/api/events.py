@@ -2,30 +2,41 @@
 
 import re
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Path, Query, Request
 from starlette.responses import Response
 
 from services.interaction import cloudevents
+from services.interaction.api import requests
 from services.interaction.door import Door, Verdict
 from services.interaction.judging import Refused
 from services.interaction.queries import positions_of
-from services.interaction.sent import MOST_EVENTS, CloudEvent, Sent, Unreadable, read_events
+from services.interaction.sent import CloudEvent, Sent, Unreadable, read_events
 from services.interaction.words import ERRORS
 from shared.access import Caller, require
-from shared.commands import Outcome, remember, remembered
-from shared.errors import BadRequest, FieldError, TooLarge, Unprocessable, UnsupportedMediaType
+from shared.commands import Done, headers_of, transact
+from shared.database import Connection
+from shared.errors import (
+    BadRequest,
+    FieldError,
+    TooLarge,
+    Unprocessable,
+    UnsupportedMediaType,
+)
 from shared.http.answers import answer
 from shared.http.bodies import media_type, read_body
 from shared.http.idempotency import IdempotencyKey, request_hash
 from shared.http.language import Lang
+from shared.http.openapi import shown
 from shared.kernel import Kernel
 from shared.language import EVENT_TYPES
 from shared.positions import render
 from shared.words import MESSAGES, Language, say
 
-MOST_WAIT = 30.0
+MOST_WAIT = 10.0
+"""Seconds; with the time for the log, well within those in which every request is answered."""
 WORDS = {**MESSAGES, **ERRORS}
 
 router = APIRouter(tags=["events"])
@@ -54,28 +65,23 @@ _CLOUDEVENT_EXAMPLE = {
     "customer": "member_no:M42 phone:+8613800138000",
     "data": EVENT_TYPES["purchase.completed"].example,
 }
-_LIST = {"type": "array", "maxItems": MOST_EVENTS}
 _BODY = {
     "requestBody": {
         "required": True,
         "content": {
             "application/json": {
-                "schema": {"oneOf": [{"type": "object"}, _LIST]},
+                "schema": requests.EVENTS,
                 "examples": {
                     "one": {"summary": "One event", "value": _EVENT_EXAMPLE},
                     "several": {"summary": "A list", "value": [_EVENT_EXAMPLE]},
-                    "data": {
-                        "summary": "The data of a CloudEvent in binary mode, its attributes in headers `ce-*`",
-                        "value": EVENT_TYPES["purchase.completed"].example,
-                    },
                 },
             },
             cloudevents.STRUCTURED: {
-                "schema": {"type": "object"},
+                "schema": requests.CLOUD_EVENT,
                 "examples": {"one": {"summary": "A CloudEvent", "value": _CLOUDEVENT_EXAMPLE}},
             },
             cloudevents.BATCH: {
-                "schema": _LIST,
+                "schema": requests.BATCH,
                 "examples": {
                     "several": {"summary": "A batch", "value": [_CLOUDEVENT_EXAMPLE]},
                 },
@@ -90,7 +96,7 @@ _ACCEPTED = f"application/json, {cloudevents.STRUCTURED}, {cloudevents.BATCH}"
 @router.post(
     "/v1/events",
     openapi_extra=_BODY,
-    responses={200: {"content": {"application/json": {"example": _ANSWER_EXAMPLE}}}},
+    responses=shown(_ANSWER_EXAMPLE, "What became of each."),
 )
 async def post_events(
     request: Request,
@@ -106,9 +112,9 @@ async def post_events(
 ) -> Response:
     """Take one event or a list, and answer a verdict for each once the log has acknowledged those accepted.
 
-    In our own spelling or as CloudEvents: structured, as a batch, or in binary mode. A bare object that is
-    rejected: 422. `Prefer: wait=2` answers when the events have been resolved: each item then has its
-    `customer_id`, and the answer its `Tenure-Position`.
+    In our own spelling or as CloudEvents: structured, as a batch, or in binary mode (the data as the body, the
+    attributes in headers `ce-*`). A bare object that is rejected: 422. `Prefer: wait=2` answers when the events
+    have been resolved: each item then has its `customer_id`, and the answer its `Tenure-Position`.
     """
     events, listed = await _events(request)
     door: Door = request.app.state.door
@@ -195,17 +201,19 @@ def _error(error: FieldError, language: Language) -> dict[str, str]:
 @router.post(
     "/v1/history/{history}/close",
     status_code=202,
-    responses={
-        202: {
-            "content": {
-                "application/json": {"example": {"history": "shop-2025", "status": "closing"}}
-            }
-        }
-    },
+    responses=shown(
+        {"history": "shop-2025", "status": "closing"}, "It is being closed.", status=202
+    ),
 )
 async def close_history(
     request: Request,
-    history: str,
+    history: Annotated[
+        str,
+        Path(
+            examples=["shop-2025"],
+            json_schema_extra={"pattern": r"^[A-Za-z0-9._:-]{1,100}$"},
+        ),
+    ],
     _caller: Annotated[Caller, Depends(require("publish"))],
     key: IdempotencyKey = None,
 ) -> Response:
@@ -214,13 +222,12 @@ async def close_history(
     if re.fullmatch(r"[A-Za-z0-9._:-]{1,100}", history) is None:
         raise BadRequest("invalid_history")
     door: Door = request.app.state.door
-    kernel: Kernel = request.app.state.kernel
+
+    async def do(_conn: Connection, _now: datetime) -> Done:
+        await door.close_history(history)
+        return Done(202, history)
+
     digest = request_hash(request.url.path, await read_body(request))
-    async with kernel.database.transaction() as conn:
-        before = await remembered(conn, request, key, digest)
-        if before is None:
-            await door.close_history(history)
-            done = Outcome(202, history, "", folded=False)
-            await remember(conn, request, key, digest, done)
-    headers = {"Idempotent-Replay": "true"} if before else {}
-    return answer({"history": history, "status": "closing"}, status=202, headers=headers)
+    outcome = await transact(request, do, command="close_history", key=key, digest=digest)
+    said = {"history": history, "status": "closing"}
+    return answer(said, status=202, headers=headers_of(outcome))

@@ -6,6 +6,7 @@ import orjson
 from fastapi import APIRouter, Depends, Path, Query, Request
 from starlette.responses import Response
 
+from services.interaction.api import requests
 from services.interaction.arrivals import CUSTOMER_ID, Arrival
 from services.interaction.orders import Order, order_in, order_key
 from services.interaction.recording import (
@@ -19,8 +20,10 @@ from shared.access import Caller, require
 from shared.commands import Outcome, headers_of
 from shared.database import Connection, ReadConnection
 from shared.errors import Conflict, FieldError, NotFound, Unprocessable
+from shared.http import openapi
 from shared.http.answers import answer
 from shared.http.idempotency import IdempotencyKey
+from shared.http.shapes import nullable
 from shared.kernel import Kernel
 from shared.language.money import major
 from shared.reading import read_manners
@@ -47,6 +50,7 @@ _REFUND = {
     "refund_id": "R-7",
     "reason": "sour milk",
 }
+_CANCELLED = {"reason": "ordered twice"}
 _ORDER = {
     "order_id": "A-1001",
     "source": "store-7/pos",
@@ -65,15 +69,24 @@ _ORDER = {
 }
 
 
-def _shown(status: int, text: str) -> dict[int | str, dict[str, Any]]:
-    content = {"application/json": {"example": _ORDER}}
-    return {status: {"description": text, "content": content}}
-
-
-def _body(example: dict[str, Any], *required: str) -> dict[str, Any]:
-    schema = {"type": "object", "required": list(required)}
-    content = {"application/json": {"schema": schema, "example": example}}
-    return {"requestBody": {"required": bool(required), "content": content}}
+_BESIDE = {"at": nullable(requests.AT), "source": nullable(requests.SOURCE)}
+_PURCHASE = requests.command(
+    "Purchase",
+    "purchase.completed",
+    {"customer": requests.CUSTOMER},
+    optional=_BESIDE,
+    left_out=frozenset(),
+)
+_REFUNDED = requests.command(
+    "Refund",
+    "purchase.refunded",
+    {},
+    optional={"customer": nullable(requests.CUSTOMER), **_BESIDE},
+    left_out=frozenset(),
+)
+_CANCEL = requests.command(
+    "Cancel", "purchase.cancelled", {}, optional=_BESIDE, left_out=frozenset({"order_id"})
+)
 
 
 async def _order(
@@ -132,8 +145,11 @@ async def _subject(_conn: Connection, _customer: Any, arrival: Arrival) -> str:
 @router.post(
     "/v1/purchases",
     status_code=201,
-    openapi_extra=_body(_BOUGHT, "customer", "order_id", "total"),
-    responses={**_shown(201, "The order."), **_shown(200, "The order, corrected.")},
+    openapi_extra=openapi.body(_PURCHASE, _BOUGHT),
+    responses={
+        **openapi.shown(_ORDER, "The order.", status=201),
+        **openapi.shown(_ORDER, "The order, corrected."),
+    },
 )
 async def post_purchase(
     request: Request, caller: Publisher, key: IdempotencyKey = None
@@ -162,8 +178,8 @@ async def post_purchase(
 @router.post(
     "/v1/refunds",
     status_code=201,
-    openapi_extra=_body(_REFUND, "order_id", "amount"),
-    responses=_shown(201, "The order, less what went back."),
+    openapi_extra=openapi.body(_REFUNDED, _REFUND),
+    responses=openapi.shown(_ORDER, "The order, less what went back.", status=201),
 )
 async def post_refund(request: Request, caller: Publisher, key: IdempotencyKey = None) -> Response:
     """Record a refund. `customer` may be left out where the order is known: it is whose order it is."""
@@ -191,8 +207,8 @@ async def post_refund(request: Request, caller: Publisher, key: IdempotencyKey =
 
 @router.post(
     "/v1/purchases/{order:path}/cancel",
-    openapi_extra=_body({"reason": "ordered twice", "source": "store-7/pos"}),
-    responses=_shown(200, "The order, which counts for nothing now."),
+    openapi_extra=openapi.body(_CANCEL, _CANCELLED, required=False),
+    responses=openapi.shown(_ORDER, "The order, which counts for nothing now."),
 )
 async def cancel_purchase(
     request: Request, order: OrderId, caller: Publisher, key: IdempotencyKey = None
@@ -231,7 +247,7 @@ async def cancel_purchase(
 @router.get(
     "/v1/purchases/{order:path}",
     dependencies=[Depends(read_manners)],
-    responses=_shown(200, "The order as it is now."),
+    responses=openapi.shown(_ORDER, "The order as it is now."),
 )
 async def get_purchase(
     request: Request,

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
+from services.interaction.api import requests
 from services.interaction.api.events import answer_verdicts
 from services.interaction.door import Door
 from services.interaction.segment.messages import TYPES, Circumstances, translate
@@ -23,6 +24,7 @@ from shared.errors import (
     Unprocessable,
     UnsupportedMediaType,
 )
+from shared.http import openapi
 from shared.http.bodies import media_type, read_body
 from shared.http.language import Lang
 from shared.ids import new_id
@@ -158,14 +160,7 @@ _ANSWER = {
     "rejected": 0,
     "items": [{"id": "m-track", "status": "accepted"}],
 }
-_RESPONSES: dict[int | str, dict[str, Any]] = {
-    200: {"content": {"application/json": {"example": _ANSWER}}}
-}
-
-
-def _takes(example: dict[str, Any]) -> dict[str, Any]:
-    content = {"schema": {"type": "object"}, "example": example}
-    return {"requestBody": {"required": True, "content": {"application/json": content}}}
+_RESPONSES = openapi.shown(_ANSWER, "What became of each.")
 
 
 def _one(type_: str) -> Callable[..., Awaitable[Response]]:
@@ -184,12 +179,16 @@ def _one(type_: str) -> Callable[..., Awaitable[Response]]:
 
 
 for _type in TYPES:
-    router.post(f"/v1/{_type}", openapi_extra=_takes(_stamped(_type)), responses=_RESPONSES)(
-        _one(_type)
-    )
+    router.post(
+        f"/v1/{_type}",
+        openapi_extra=openapi.body(requests.SEGMENT, _stamped(_type)),
+        responses=_RESPONSES,
+    )(_one(_type))
 
 
-@router.post("/v1/batch", openapi_extra=_takes(_BATCH), responses=_RESPONSES)
+@router.post(
+    "/v1/batch", openapi_extra=openapi.body(requests.SEGMENT_BATCH, _BATCH), responses=_RESPONSES
+)
 async def segment_batch(
     request: Request, language: Lang, caller: Publisher, body: Body, history: History = None
 ) -> Response:

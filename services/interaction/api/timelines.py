@@ -1,7 +1,7 @@
 """GET /v1/timelines/{customer}: everything that happened, newest first unless asked otherwise."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -12,8 +12,10 @@ from services.interaction.words import summary
 from shared.access import require
 from shared.database import Row
 from shared.errors import NotFound
+from shared.http import openapi
 from shared.http.answers import answer
 from shared.http.language import Lang
+from shared.http.openapi import Customer
 from shared.http.paging import Between, Page, cut_page, decode_cursor, page_answer, parse_sort
 from shared.identity import find_customer
 from shared.kernel import Kernel
@@ -31,8 +33,11 @@ _EXAMPLE = {
             "type": "purchase.completed",
             "time": "2026-11-20T04:03:11Z",
             "recorded_time": "2026-11-20T04:03:12Z",
+            "utc_offset_minutes": 480,
             "source": "store-7/pos",
+            "source_id": "pos-7-000123",
             "summary": "Bought for 35.80 CNY (order A-1001)",
+            "retracted_at": None,
             "data": {"order_id": "A-1001", "total": {"amount": "35.80", "currency": "CNY"}},
         }
     ],
@@ -42,11 +47,11 @@ _EXAMPLE = {
 
 @router.get(
     "/v1/timelines/{customer}",
-    responses={200: {"content": {"application/json": {"example": _EXAMPLE}}}},
+    responses=openapi.shown(_EXAMPLE, "What happened."),
 )
 async def get_timeline(
     request: Request,
-    customer: str,
+    customer: Customer,
     language: Lang,
     page: Page,
     between: Between,
@@ -56,9 +61,12 @@ async def get_timeline(
     channels: Annotated[
         list[str] | None, Query(alias="channel", description="Only these channels.")
     ] = None,
-    sort: Annotated[str, Query(description="`-time` (newest first) or `time`.")] = "-time",
+    sort: Annotated[
+        Literal["time", "-time"], Query(description="`-time`: newest first.")
+    ] = "-time",
 ) -> Response:
-    """Every canonical event of a customer (UUID, number or `type:value`), newest first."""
+    """Every canonical event of a customer (UUID, number or `type:value`), newest first. `retracted_at` says when
+    a contact that somebody had recorded was taken back: it counts no more."""
     _, newest_first = parse_sort(sort, ("time",))
     kernel: Kernel = request.app.state.kernel
     after = decode_cursor(page.cursor, tuple[datetime, UUID]) if page.cursor else None
@@ -92,5 +100,6 @@ def _entry(row: Row, language: Language) -> dict[str, Any]:
         "source_id": event["sourceid"],
         "utc_offset_minutes": event["utcoffset"],
         "summary": summary(event["type"], data, language),
+        "retracted_at": row["retracted_at"],
         "data": data,
     }

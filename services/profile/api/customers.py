@@ -1,14 +1,14 @@
 """`/v1/customers`: the whole picture of a customer, the list, the summary, the path of states."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Path, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
 from services.profile import projector, queries
 from services.profile.api.answers import customer_answer, etag, step_answer
-from services.profile.api.examples import CUSTOMER, PATH, SUMMARY, TAGS, shown
+from services.profile.api.examples import CUSTOMER, PATH, SUMMARY, TAGS
 from services.profile.api.scores import Scoring
 from services.profile.projector.lifecycle import STATES
 from services.profile.projector.rules import BUILT_IN_LIFECYCLE
@@ -17,6 +17,7 @@ from shared.access import require
 from shared.errors import BadRequest, FieldError, Unprocessable
 from shared.http.answers import answer
 from shared.http.language import Lang
+from shared.http.openapi import Customer, kernel_of, page_of, shown
 from shared.http.paging import (
     Page,
     PageRequest,
@@ -24,8 +25,9 @@ from shared.http.paging import (
     decode_cursor,
     page_answer,
     parse_sort,
+    sorts,
 )
-from shared.kernel import Kernel
+from shared.http.texts import OneOf
 from shared.moments import micros, moment
 from shared.reading import read_manners
 from shared.words import Language, label
@@ -35,32 +37,18 @@ router = APIRouter(
     tags=["customers"], dependencies=[Depends(require("read")), Depends(read_manners)]
 )
 
-Customer = Annotated[
-    str,
-    Path(
-        description="UUID, customer number (C2026000123) or `type:value` of an identifier.",
-        examples=["member_no:1"],
-    ),
-]
 _Text = Annotated[str | None, Query(max_length=200)]
 
 
-def kernel_of(request: Request) -> Kernel:
-    """The things of this process."""
-    kernel: Kernel = request.app.state.kernel
-    return kernel
-
-
-def known(kind: str, name: str, value: str | None) -> None:
-    """Refuse a filter by a code that cannot be. Raises Unprocessable."""
-    if value is not None and value not in LABELS[kind]:
-        params = {"allowed": ", ".join(LABELS[kind])}
-        errors = [FieldError(f"?{name}", "not_allowed", params)]
-        raise Unprocessable("validation_failed", errors=errors)
+_State = Annotated[str, OneOf(tuple(LABELS["lifecycle"]))]
+_Band = Annotated[str, OneOf(tuple(LABELS["churn_band"]))]
+_Class = Annotated[str, OneOf(tuple(LABELS["rfm_class"]))]
 
 
 async def filters_of(
-    state: Annotated[str | None, Query(description="Lifecycle state.", examples=["mature"])] = None,
+    state: Annotated[
+        _State | None, Query(description="Lifecycle state.", examples=["mature"])
+    ] = None,
     tag: Annotated[
         list[str] | None,
         Query(description="Repeatable: all must hold.", examples=[["behaviour:night-owl"]]),
@@ -68,8 +56,8 @@ async def filters_of(
     owner: _Text = None,
     region: _Text = None,
     industry: _Text = None,
-    churn_band: Annotated[str | None, Query(examples=["high"])] = None,
-    rfm_class: Annotated[str | None, Query(examples=["at_risk"])] = None,
+    churn_band: Annotated[_Band | None, Query(examples=["high"])] = None,
+    rfm_class: Annotated[_Class | None, Query(examples=["at_risk"])] = None,
     currency: Annotated[
         str | None, Query(max_length=3, description="Main currency.", examples=["CNY"])
     ] = None,
@@ -79,9 +67,6 @@ async def filters_of(
     ] = None,
 ) -> queries.Filters:
     """The filters of the list, as a dependency."""
-    known("lifecycle", "state", state)
-    known("churn_band", "churn_band", churn_band)
-    known("rfm_class", "rfm_class", rfm_class)
     return queries.Filters(
         state=state,
         tags=tuple(tag or ()),
@@ -97,7 +82,7 @@ async def filters_of(
 
 Filtered = Annotated[queries.Filters, Depends(filters_of)]
 Sort = Annotated[
-    str,
+    Annotated[str, OneOf(tuple(sorts(queries.SORTS)))],
     Query(
         description="`purchases.count`, `purchases.spend`, `last_purchase_at`, `first_contact_at` or"
         " `name`; `-` before it: greatest first. Who has no value comes last either way. Spend is"
@@ -161,11 +146,12 @@ async def read_customer(
     customer: Customer,
     language: Lang,
     include: Annotated[
-        str | None, Query(description="`scores`: scoring's own numbers too.", examples=["scores"])
+        Literal["scores"] | None,
+        Query(description="Scoring's own numbers too.", examples=["scores"]),
     ] = None,
 ) -> Response:
     """One customer, whole: record, habits, tags, lifecycle, classes, complaints, consents."""
-    _possible(request, include)
+    _possible(request)
     async with kernel_of(request).database.read() as conn:
         found = await queries.find(conn, customer)
     whole = customer_answer(found, language)
@@ -176,15 +162,13 @@ async def read_customer(
     return answer(whole, headers={"ETag": etag(found.view)})
 
 
-def _possible(request: Request, include: str | None) -> None:
+def _possible(request: Request) -> None:
     """Refuse what would be answered wrongly: today's picture is none of another time."""
     errors = [
         FieldError(f"?{name}", "unknown_field")
         for name in ("as_of", "basis")
         if name in request.query_params
     ]
-    if include not in (None, "scores"):
-        errors.append(FieldError("?include", "not_allowed", {"allowed": "scores"}))
     if errors:
         raise Unprocessable("validation_failed", errors=errors)
 
@@ -197,7 +181,7 @@ async def read_path(request: Request, customer: Customer, language: Lang) -> Res
     clock = None if whole.clock is None else micros(whole.clock)
     rules = whole.state.walker.rules or BUILT_IN_LIFECYCLE
     policy = f"lifecycle@{rules.version}"
-    steps = projector.path(whole.state.items, whole.state.contacts.first, clock, rules)
+    steps = projector.path(whole.state.items, whole.state.contacts.earliest(), clock, rules)
     turns_at = projector.turns_at(whole.state, clock)
     return answer(
         {
@@ -211,7 +195,7 @@ async def read_path(request: Request, customer: Customer, language: Lang) -> Res
 
 @router.get(
     "/v1/customers",
-    responses=shown({"items": [CUSTOMER], "next_cursor": None, "total": 1}, "The list."),
+    responses=shown(page_of(CUSTOMER), "The list."),
 )
 async def list_customers(
     request: Request,

@@ -5,13 +5,12 @@ from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Path, Query, Request
 from starlette.responses import Response
 
 from services.profile import queries
 from services.profile.api.answers import customer_answer, etag, tag_answer, tags_answer
-from services.profile.api.customers import Customer, kernel_of
-from services.profile.api.examples import CUSTOMER, MANUAL_TAG, TAG, shown
+from services.profile.api.examples import CUSTOMER, MANUAL_TAG, TAG
 from services.profile.api.identities import Identities
 from services.profile.commands import AddTag, Command, CreateCustomer, EditCustomer, RemoveTag
 from services.profile.decider import decide
@@ -26,6 +25,8 @@ from shared.http.bodies import read_body
 from shared.http.etags import IfMatch, check_if_match
 from shared.http.idempotency import IdempotencyKey, request_hash
 from shared.http.language import Lang
+from shared.http.openapi import Customer, kernel_of, shown
+from shared.http.openapi import body as body_of
 from shared.language import CustomerEdited, TagAdded, TagRemoved
 
 router = APIRouter(tags=["customers"])
@@ -44,10 +45,6 @@ _CREATE = {
     "identifiers": {"phone": "+8613800138000"},
     "attributes": {"region": "Shanghai", "source": "referral"},
 }
-
-
-def _body(example: dict[str, Any]) -> dict[str, Any]:
-    return {"requestBody": {"content": {"application/json": {"example": example}}}}
 
 
 def _deciding(
@@ -100,7 +97,7 @@ async def _answer_customer(
         **shown(CUSTOMER, "The new customer.", status=201),
         **shown(CUSTOMER, "The identifiers were a customer's already, whose record is changed."),
     },
-    openapi_extra=_body(_CREATE),
+    openapi_extra=body_of(None, _CREATE),
 )
 async def create_customer(
     request: Request,
@@ -149,7 +146,7 @@ async def _until_numbered(request: Request, customer_id: str) -> None:
 @router.patch(
     "/v1/customers/{customer}",
     responses=shown(CUSTOMER, "The customer as it is now."),
-    openapi_extra=_body({"owner": "wang.fang", "attributes": {"region": "Hangzhou"}}),
+    openapi_extra=body_of(None, {"owner": "wang.fang", "attributes": {"region": "Hangzhou"}}),
 )
 async def edit_customer(
     request: Request,
@@ -180,8 +177,12 @@ async def edit_customer(
 @router.post(
     "/v1/customers/{customer}/tags",
     status_code=201,
-    responses=shown({**MANUAL_TAG, "tags": [MANUAL_TAG, TAG]}, "The tag, and all.", status=201),
-    openapi_extra=_body({"tag": "need:quality-first", "reason": "电话中说明"}),
+    responses=shown(
+        {**MANUAL_TAG, "customer_id": CUSTOMER["id"], "tags": [MANUAL_TAG, TAG]},
+        "The tag, and all.",
+        status=201,
+    ),
+    openapi_extra=body_of(None, {"tag": "need:quality-first", "reason": "电话中说明"}),
 )
 async def add_tag(
     request: Request,
@@ -214,7 +215,7 @@ async def add_tag(
 async def remove_tag(
     request: Request,
     customer: Customer,
-    tag: str,
+    tag: Annotated[str, Path(max_length=100, examples=["need:quality-first"])],
     caller: Sales,
     language: Lang,
     reason: Annotated[str, Query(max_length=2000, description="Why.")] = "",

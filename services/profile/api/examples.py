@@ -115,15 +115,3 @@ POLICY: dict[str, Any] = {
     "published_at": None,
     "body": {"default_interval_days": 30.0, "silent_after": 3.0, "lost_after": 6.0},
 }
-
-
-def shown(
-    example: dict[str, Any], description: str, *, status: int = 200
-) -> dict[int | str, dict[str, Any]]:
-    """The `responses` of a route."""
-    return {
-        status: {
-            "description": description,
-            "content": {"application/json": {"example": example}},
-        }
-    }

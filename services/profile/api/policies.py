@@ -7,9 +7,8 @@ from fastapi import APIRouter, Body, Depends, Path, Query, Request
 from starlette.responses import Response
 
 from services.profile import queries
-from services.profile.api.customers import kernel_of
-from services.profile.api.examples import POLICY, shown
-from services.profile.api.thresholds import judged
+from services.profile.api.examples import POLICY
+from services.profile.api.thresholds import judged, shape
 from services.profile.projector.rules import BUILT_IN, KINDS, body
 from services.profile.publishing import publish
 from services.profile.queries import Published
@@ -19,6 +18,8 @@ from shared.commands import wait_until_folded
 from shared.errors import NotFound
 from shared.http.answers import answer
 from shared.http.language import Lang
+from shared.http.openapi import body as body_of
+from shared.http.openapi import kernel_of, shown
 from shared.projection import Policy
 from shared.reading import read_manners
 from shared.words import Language, label
@@ -26,7 +27,10 @@ from shared.words import Language, label
 router = APIRouter(tags=["policies"])
 _READS = [Depends(require("read")), Depends(read_manners)]
 
-Name = Annotated[Literal["lifecycle", "tags"], Path(examples=["lifecycle"])]
+Name = Literal["lifecycle", "tags"]
+Version = Annotated[int, Path(ge=1, le=2**31 - 1, examples=[1])]
+Thresholds = Annotated[dict[str, Any], Body()]
+DryRun = Annotated[bool, Query(description="Only say how many would move.")]
 
 Admin = Annotated[Caller, Depends(require("admin"))]
 
@@ -56,9 +60,6 @@ async def _versions(request: Request, name: str) -> list[Published]:
     return [*published, _BUILT_IN[name]]
 
 
-@router.get(
-    "/v1/policies/{name}", dependencies=_READS, responses=shown(POLICY, "The version in force.")
-)
 async def read_policy(request: Request, name: Name) -> Response:
     """The version in force, and which others there are."""
     versions = await _versions(request, name)
@@ -66,12 +67,7 @@ async def read_policy(request: Request, name: Name) -> Response:
     return answer({**policy_answer(versions[0], in_force=True), "versions": known})
 
 
-@router.get(
-    "/v1/policies/{name}/{version}", dependencies=_READS, responses=shown(POLICY, "One version.")
-)
-async def read_policy_version(
-    request: Request, name: Name, version: Annotated[int, Path(ge=1, examples=[1])]
-) -> Response:
+async def read_policy_version(request: Request, name: Name, version: int) -> Response:
     """One version of a policy."""
     versions = await _versions(request, name)
     for place, one in enumerate(versions):
@@ -80,23 +76,16 @@ async def read_policy_version(
     raise NotFound("policy_version_not_found")
 
 
-@router.put(
-    "/v1/policies/{name}",
-    responses=shown(POLICY, "The version in force from now on; with `dry_run`, what would move."),
-    openapi_extra={
-        "requestBody": {"content": {"application/json": {"example": {"night_share": 0.35}}}}
-    },
-)
 async def put_policy(
     request: Request,
-    name: Annotated[Literal["lifecycle", "tags"], Path(examples=["tags"])],
-    sent: Annotated[dict[str, Any], Body()],
-    caller: Admin,
-    language: Lang,
-    dry_run: Annotated[bool, Query(description="Only say how many would move.")] = False,
+    name: Name,
+    sent: dict[str, Any],
+    caller: Caller,
+    language: Language,
+    *,
+    dry_run: bool,
 ) -> Response:
-    """Publish thresholds as a new version; what is left out is as built in. Every customer is
-    derived again, and what changes is announced."""
+    """Publish thresholds as a new version, or say what they would move."""
     rules = judged(name, sent)
     kernel = kernel_of(request)
     if dry_run:
@@ -144,3 +133,51 @@ def _trial_answer(policy: Policy, trial: Trial, language: Language) -> dict[str,
         ],
         "body": dict(policy.body),
     }
+
+
+def _routes(name: Name, example: dict[str, Any]) -> None:
+    """A policy's own paths: each takes thresholds of its own."""
+    path = f"/v1/policies/{name}"
+    policy = {**POLICY, "name": name, "policy": f"{name}@1"} | (
+        {"body": example} if name == "tags" else {}
+    )
+
+    async def read(request: Request) -> Response:
+        return await read_policy(request, name)
+
+    async def read_version(request: Request, version: Version) -> Response:
+        return await read_policy_version(request, name, version)
+
+    async def put(
+        request: Request, sent: Thresholds, caller: Admin, language: Lang, dry_run: DryRun = False
+    ) -> Response:
+        return await put_policy(request, name, sent, caller, language, dry_run=dry_run)
+
+    router.get(
+        path,
+        name=f"read_{name}_policy",
+        description="The version in force, and which others there are.",
+        dependencies=_READS,
+        responses=shown({**policy, "versions": [1]}, "The version in force."),
+    )(read)
+    router.get(
+        f"{path}/{{version}}",
+        name=f"read_{name}_policy_version",
+        description="One version of the policy.",
+        dependencies=_READS,
+        responses=shown(policy, "One version."),
+    )(read_version)
+    router.put(
+        path,
+        name=f"put_{name}_policy",
+        description="Publish thresholds as a new version; what is left out is as built in. Every customer is derived"
+        " again, and what changes is announced.",
+        openapi_extra=body_of(shape(name), example),
+        responses=shown(
+            policy, "The version in force from now on; with `dry_run`, what would move."
+        ),
+    )(put)
+
+
+_routes("lifecycle", {"silent_after": 4, "lost_after": 8})
+_routes("tags", {"night_share": 0.35})

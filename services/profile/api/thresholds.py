@@ -7,6 +7,9 @@ from msgspec import Meta
 
 from services.profile.projector.rules import KINDS, Rules, faults
 from shared.errors import FieldError, Unprocessable
+from shared.http.shapes import Schema, named, record
+
+_ANY_SCORE = Meta(ge=-1000, le=1000)
 
 
 def judged(name: str, sent: dict[str, Any]) -> Rules:
@@ -41,7 +44,7 @@ def _fault(kind: Any, value: Any) -> tuple[str, dict[str, Any]] | None:
         return "not_a_number", {}
     if base is int and not isinstance(value, int):
         return "not_an_integer", {}
-    limits = next((meta for meta in metas if isinstance(meta, Meta)), Meta(ge=-1000, le=1000))
+    limits = next((meta for meta in metas if isinstance(meta, Meta)), _ANY_SCORE)
     if limits.ge is not None and value < limits.ge:
         return "too_small", {"limit": limits.ge}
     if limits.gt is not None and value <= limits.gt:
@@ -49,3 +52,20 @@ def _fault(kind: Any, value: Any) -> tuple[str, dict[str, Any]] | None:
     if limits.le is not None and value > limits.le:
         return "too_big", {"limit": limits.le}
     return None
+
+
+def shape(name: str) -> Schema:
+    """JSON Schema of a policy: its thresholds, or what GET answers. Some also bound each other: `judged` says which."""
+    fields = msgspec.structs.fields(KINDS[name])
+    limits = {one.name: _limits(one.type) for one in fields if one.name != "version"}
+    thresholds = named(f"{name.capitalize()}Thresholds", record({}, **limits))
+    answered = {"type": "object", "required": ["body"], "properties": {"body": thresholds}}
+    return {"anyOf": [thresholds, answered]}
+
+
+def _limits(kind: Any) -> Schema:
+    base, *metas = get_args(kind) or (kind,)
+    meta = next((one for one in metas if isinstance(one, Meta)), _ANY_SCORE)
+    said = {"minimum": meta.ge, "exclusiveMinimum": meta.gt, "maximum": meta.le}
+    limits = {key: value for key, value in said.items() if value is not None}
+    return {"type": "integer" if base is int else "number", **limits}

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from services.profile.projector import lifecycle
+from services.profile.projector.by_hand import by_hand
 from services.profile.projector.items import Item
 from services.profile.projector.lifecycle import Step, Walker, usual_interval
 from services.profile.projector.purchases import average, main_currency
@@ -33,13 +34,14 @@ NO_POLICIES: Policies = {}
 
 
 def needs_items(state: Profile, policies: Policies = NO_POLICIES) -> bool:
-    """Whether the walk must start anew: a fact came late, or another lifecycle policy holds."""
+    """Whether the walk must start anew: a fact came late or was taken back, or another lifecycle policy holds."""
     return state.stale or (state.walker.rules or BUILT_IN_LIFECYCLE) != lifecycle_rules(policies)
 
 
 def walk(state: Profile, policies: Policies = NO_POLICIES) -> Profile:
     """Walk from the beginning; all child rows must be in the state."""
     state.walker = lifecycle.walk(state.items, lifecycle_rules(policies))
+    state.contacts.by_hand = by_hand(state.items)
     state.stale = False
     return state
 
@@ -70,7 +72,8 @@ def derive(state: Profile, clock: datetime | None, policies: Policies) -> View:
     found = sorted(derived(state, walker, at, rules), key=lambda tag: tag.tag)
     given = list(manual(state))
     by_hand = {tag.tag for tag in given}
-    step = walker.step or _prospect(state.contacts.first)
+    first_contact = state.contacts.earliest()
+    step = walker.step or _prospect(first_contact)
     purchases = state.purchases
     currency = main_currency(purchases)
     values = {name: write.value for name, write in state.fields.items()}
@@ -83,8 +86,8 @@ def derive(state: Profile, clock: datetime | None, policies: Policies) -> View:
         owner=_label(values.get("owner"), "") or None,
         attributes=_attributes(values),
         identifiers=_identifiers(state.identifiers),
-        first_contact_at=_moment(state.contacts.first),
-        last_interaction_at=_moment(state.contacts.last),
+        first_contact_at=_moment(first_contact),
+        last_interaction_at=_moment(state.contacts.latest()),
         last_purchase_at=moment(walker.last[0]) if walker.days else None,
         orders=purchases.orders,
         currency=currency,
@@ -177,8 +180,10 @@ def _consents(state: Profile) -> list[ConsentView]:
 
 
 def _changed_at(state: Profile, step: Step, tags: list[Tag]) -> datetime | None:
+    ends = state.contacts.by_hand
+    latest_fact = max(state.latest_fact, ends.last if ends else 0)
     since = [micros(tag.since) for tag in tags if tag.since is not None]
-    return moment(max([state.latest_fact, step.since, *since])) if state.latest_fact else None
+    return moment(max([latest_fact, step.since, *since])) if latest_fact else None
 
 
 def _due_at(turns: int | None, clock: int | None, single_at: int | None) -> datetime | None:

@@ -2,7 +2,7 @@
 
 from typing import assert_never
 
-from services.profile.projector import recorded, walked
+from services.profile.projector import by_hand, recorded, walked
 from services.profile.projector.state import Profile
 from shared.bounded import Register, Shown, earliest, shown_last
 from shared.codec import Event
@@ -24,6 +24,7 @@ from shared.language import (
     IdentifiersAdded,
     IdentifiersLinked,
     InteractionRecorded,
+    InteractionRetracted,
     LifecycleChanged,
     MessageBounced,
     MessageClicked,
@@ -54,9 +55,8 @@ def evolve(state: Profile, event: Event) -> Profile:  # noqa: C901, PLR0912  (on
     match data:
         case PurchaseCompleted() | PurchaseCorrected() | PurchaseCancelled() | PurchaseRefunded():
             walked.purchase(state, event, stamp)
-        case InteractionRecorded():
-            recorded.met(state, stamp, touched=True)
-            recorded.interaction(state, stamp, data)
+        case InteractionRecorded() | InteractionRetracted():
+            by_hand.interaction(state, event, stamp)
         case (
             ComplaintOpened()
             | ComplaintAnswered()

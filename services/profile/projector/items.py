@@ -1,9 +1,10 @@
-"""Child rows of a customer: a purchase day, a complaint, an answered survey.
+"""Child rows of a customer: a purchase day, a complaint, an answered survey, a contact recorded by hand.
 
 `day:<ordinal>`    the orders of one local day: entries (time, event, orders), which sum to 0 where
                    an order was cancelled or moved to another day; `orders` is their sum.
 `case:<complaint>` what happened to a complaint: entries (time, event, status); the latest counts.
 `survey:<event>`   one answer with its score.
+`contact:<event>`  what somebody recorded, and whether it was taken back.
 """
 
 from collections.abc import Iterator
@@ -15,8 +16,25 @@ from shared.bounded import Entry, Register, Stamp, insert, latest
 RESOLVED, OPENED, ANSWERED, ESCALATED, REOPENED = range(5)
 
 
+class Contact(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """A contact that may be taken back. `at` in microseconds since 1970; whichever event of it comes first says
+    all of it."""
+
+    at: int
+    id: str
+    kind: str
+    direction: str | None
+    recorded: bool
+    retracted: bool
+
+    @property
+    def stands(self) -> bool:
+        """Whether it was recorded and not taken back."""
+        return self.recorded and not self.retracted
+
+
 class Item(msgspec.Struct, omit_defaults=True):
-    """One child row; its key says which of the three it is."""
+    """One child row; its key says which of the four it is."""
 
     entries: list[Entry] = []
     orders: int = 0
@@ -24,6 +42,7 @@ class Item(msgspec.Struct, omit_defaults=True):
     severity: Register | None = None
     kind: str = ""
     score: float = 0.0
+    contact: Contact | None = None
 
 
 def day_key(ordinal: int) -> str:
@@ -39,6 +58,11 @@ def case_key(complaint: str) -> str:
 def survey_key(event: str) -> str:
     """Key of an answered survey."""
     return f"survey:{event}"
+
+
+def contact_key(event: str) -> str:
+    """Key of a contact that somebody recorded."""
+    return f"contact:{event}"
 
 
 def bought(day: Item) -> tuple[Stamp, Stamp] | None:
@@ -83,6 +107,18 @@ def merged(mine: Item, theirs: Item) -> Item:
         severity=_newest(mine.severity, theirs.severity),
         kind=mine.kind or theirs.kind,
         score=mine.score if mine.kind else theirs.score,
+        contact=both_told(mine.contact, theirs.contact),
+    )
+
+
+def both_told(mine: Contact | None, theirs: Contact | None) -> Contact | None:
+    """A contact as two tellings of it make it."""
+    if mine is None or theirs is None:
+        return theirs if mine is None else mine
+    return msgspec.structs.replace(
+        mine,
+        recorded=mine.recorded or theirs.recorded,
+        retracted=mine.retracted or theirs.retracted,
     )
 
 

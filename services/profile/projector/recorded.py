@@ -4,10 +4,11 @@ import msgspec
 
 from services.profile.projector.state import (
     CONSENTS,
-    KINDS,
+    RESPONSE,
     Consent,
     Profile,
     TagMark,
+    add_contact,
     later_consent,
     later_mark,
     trim_fields,
@@ -26,9 +27,6 @@ MOST_OF_A_VALUE = 4096
 """Bytes of JSON of one field; what is larger stays on the timeline only."""
 LONGEST_NAME = 100
 
-_SERVICE_KINDS = frozenset({"call", "chat", "email", "sms", "social"})
-_INBOUND = frozenset({"inbound", "in"})
-
 
 def met(state: Profile, stamp: Stamp, *, touched: bool = False) -> None:
     """Note that customer and company met; `touched`: in an interaction rather than a purchase."""
@@ -44,12 +42,9 @@ def met(state: Profile, stamp: Stamp, *, touched: bool = False) -> None:
 def interaction(state: Profile, stamp: Stamp, data: InteractionRecorded) -> None:
     """Count a contact by its kind."""
     contacts = state.contacts
-    contacts.kinds[data.kind] = contacts.kinds.get(data.kind, 0) + 1
-    retain(contacts.kinds, KINDS)
-    if data.kind == "campaign_response":
+    add_contact(contacts, data.kind, data.direction, 1)
+    if data.kind == RESPONSE:
         contacts.response = first_of(contacts.response, stamp)
-    if data.kind == "service" or (data.kind in _SERVICE_KINDS and data.direction in _INBOUND):
-        contacts.served += 1
 
 
 def describe(state: Profile, stamp: Stamp, values: dict[str, object]) -> None:

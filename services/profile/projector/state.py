@@ -5,7 +5,7 @@ It is bounded: purchase days, complaints and answers are child rows.
 
 import msgspec
 
-from services.profile.projector.items import Item, is_open
+from services.profile.projector.items import Contact, Item, is_open
 from services.profile.projector.items import merged as merged_item
 from services.profile.projector.lifecycle import Walker
 from services.profile.projector.purchases import Purchases
@@ -41,6 +41,9 @@ ABOUT_QUALITY = frozenset({"quality", "product", "product_quality", "质量", "�
 ABOUT_SERVICE = frozenset({"service", "staff", "attitude", "服务", "服务态度", "态度"})
 """Categories of complaints that tell what somebody cares for."""
 
+RESPONSE = "campaign_response"
+_SERVICE_KINDS = frozenset({"call", "chat", "email", "sms", "social"})
+_INBOUND = frozenset({"inbound", "in"})
 _STRENGTH = {type_: rank for rank, type_ in enumerate(TYPES)}
 
 
@@ -73,8 +76,21 @@ class Complaints(msgspec.Struct, omit_defaults=True):
     last: Stamp | None = None
 
 
+class ByHand(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """The ends of those contacts that people recorded and nobody took back. Times in microseconds since 1970."""
+
+    first: int
+    last: int
+    response: Stamp | None
+    """The earliest answer to a campaign."""
+
+
 class Contacts(msgspec.Struct, omit_defaults=True):
-    """What passed between customer and company besides purchases."""
+    """What passed between customer and company besides purchases.
+
+    Sums take back what is taken back; of first and last, what cannot be taken back stands here, the others in
+    `by_hand`, which is read off the child rows where one of its ends is taken back.
+    """
 
     first: int | None = None
     """The earliest fact of any kind."""
@@ -87,12 +103,29 @@ class Contacts(msgspec.Struct, omit_defaults=True):
     """The earliest answer to a campaign."""
     coupon: Stamp | None = None
     """The earliest purchase with a coupon."""
+    by_hand: ByHand | None = None
+    """None: no contact stands that somebody recorded."""
+
+    def earliest(self) -> int | None:
+        """The first contact."""
+        ends = [self.first, self.by_hand.first if self.by_hand else None]
+        return min((at for at in ends if at is not None), default=None)
+
+    def latest(self) -> int | None:
+        """The last interaction, complaint, answer or reaction to a message."""
+        ends = [self.last, self.by_hand.last if self.by_hand else None]
+        return max((at for at in ends if at is not None), default=None)
+
+    def answered(self) -> Stamp | None:
+        """The earliest answer to a campaign."""
+        return first_of(self.response, self.by_hand.response if self.by_hand else None)
 
 
 class Profile(msgspec.Struct, omit_defaults=True):
     """The fold of one customer's events. Times in microseconds since 1970, UTC."""
 
     latest_fact: int = 0
+    """But for contacts that people recorded: those stand in `contacts.by_hand`."""
     purchases: Purchases = msgspec.field(default_factory=Purchases)
     contacts: Contacts = msgspec.field(default_factory=Contacts)
     complaints: Complaints = msgspec.field(default_factory=Complaints)
@@ -111,7 +144,8 @@ class Profile(msgspec.Struct, omit_defaults=True):
     rfm_class: Shown[str | None] | None = None
     walker: Walker = msgspec.field(default_factory=Walker)
     stale: bool = False
-    """A fact came from before the walker's position: all child rows must be walked again."""
+    """A fact came from before the walker's position, or an end of `contacts.by_hand` was taken back: all child rows
+    must be walked again."""
     items: dict[str, Item] = {}
 
 
@@ -160,6 +194,26 @@ def count(complaints: Complaints, case: Item, sign: int) -> None:
     complaints.service += sign * (about in ABOUT_SERVICE)
 
 
+def count_contact(contacts: Contacts, contact: Contact | None, sign: int) -> None:
+    """Count what is known of a contact in (sign 1) or out (-1). One that was taken back counts -1 until its record
+    comes, so that an older state, which has no child row of the contact, is set right as well."""
+    if contact is not None:
+        add_contact(
+            contacts,
+            contact.kind,
+            contact.direction,
+            sign * (contact.recorded - contact.retracted),
+        )
+
+
+def add_contact(contacts: Contacts, kind: str, direction: str | None, number: int) -> None:
+    """Add so many contacts of a kind."""
+    contacts.kinds[kind] = contacts.kinds.get(kind, 0) + number
+    retain(contacts.kinds, KINDS)
+    if kind == "service" or (kind in _SERVICE_KINDS and direction in _INBOUND):
+        contacts.served += number
+
+
 def merge(mine: Profile, theirs: Profile) -> Profile:
     """The state of one customer whose facts were folded in two parts, with all their child rows."""
     items = joined(mine.items, theirs.items, merged_item)
@@ -172,7 +226,7 @@ def merge(mine: Profile, theirs: Profile) -> Profile:
     return Profile(
         latest_fact=max(mine.latest_fact, theirs.latest_fact),
         purchases=merged_purchases(mine.purchases, theirs.purchases),
-        contacts=_merged_contacts(mine.contacts, theirs.contacts),
+        contacts=_merged_contacts(mine, theirs, items),
         complaints=_recounted(items, mine.complaints, theirs.complaints),
         scores=joined(mine.scores, theirs.scores, latest),
         fields=fields,
@@ -189,13 +243,15 @@ def merge(mine: Profile, theirs: Profile) -> Profile:
     )
 
 
-def _merged_contacts(mine: Contacts, theirs: Contacts) -> Contacts:
+def _merged_contacts(one: Profile, other: Profile, items: dict[str, Item]) -> Contacts:
+    """The sums and ends of both; the walk to come reads `by_hand` off the items."""
+    mine, theirs = one.contacts, other.contacts
     kinds = dict(mine.kinds)
     add(kinds, theirs.kinds)
     retain(kinds, KINDS)
     firsts = [at for at in (mine.first, theirs.first) if at is not None]
     lasts = [at for at in (mine.last, theirs.last) if at is not None]
-    return Contacts(
+    merged = Contacts(
         first=min(firsts, default=None),
         last=max(lasts, default=None),
         kinds=kinds,
@@ -203,6 +259,11 @@ def _merged_contacts(mine: Contacts, theirs: Contacts) -> Contacts:
         response=first_of(mine.response, theirs.response),
         coupon=first_of(mine.coupon, theirs.coupon),
     )
+    for key in one.items.keys() & other.items.keys():  # both have counted what they know of it
+        count_contact(merged, one.items[key].contact, -1)
+        count_contact(merged, other.items[key].contact, -1)
+        count_contact(merged, items[key].contact, 1)
+    return merged
 
 
 def _recounted(items: dict[str, Item], mine: Complaints, theirs: Complaints) -> Complaints:

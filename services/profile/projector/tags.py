@@ -112,8 +112,9 @@ def _hours(first: int, until: int) -> Iterator[int]:
 def _promotion_joiner(state: Profile, rules: TagRules) -> Tag | None:
     contacts, purchases = state.contacts, state.purchases
     tag = "behaviour:promotion-joiner"
-    if contacts.response is not None:
-        return _tag(tag, rules, "answered_campaign", {}, contacts.response[0], contacts.response)
+    response = contacts.answered()
+    if response is not None:
+        return _tag(tag, rules, "answered_campaign", {}, response[0], response)
     if contacts.coupon is not None:
         return _tag(tag, rules, "used_coupon", {}, contacts.coupon[0], contacts.coupon)
     enough = rules.promoted_orders <= purchases.promoted

@@ -5,7 +5,15 @@ else the state is marked `stale`, and the walk starts anew once all child rows a
 """
 
 from services.profile.projector import items
-from services.profile.projector.items import Item, bought, case_key, day_key, is_open, survey_key
+from services.profile.projector.items import (
+    Item,
+    bought,
+    case_key,
+    contact_key,
+    day_key,
+    is_open,
+    survey_key,
+)
 from services.profile.projector.lifecycle import Answer, Day, Turn, apply
 from services.profile.projector.purchases import apply as apply_purchase
 from services.profile.projector.recorded import met
@@ -32,6 +40,7 @@ from shared.language import (
     PurchaseCompleted,
     PurchaseRefunded,
     SurveyAnswered,
+    contact_of,
     effect,
 )
 from shared.moments import local_day, micros
@@ -57,7 +66,8 @@ def item_keys(event: Event) -> tuple[str, ...]:
         return tuple({day_key(_day(part)): None for part in parts})
     if isinstance(data, Complaint):
         return (case_key(data.complaint_id),)
-    return ()
+    contact = contact_of(event)
+    return (contact_key(contact.id),) if contact else ()
 
 
 def purchase(state: Profile, event: Event, stamp: Stamp) -> None:

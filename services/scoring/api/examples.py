@@ -88,13 +88,3 @@ POLICY: dict[str, Any] = {
         "monetary": {"USD": ["361.20", "900.00", "1800.50", "3200.00"]},
     },
 }
-
-
-def shown(example: dict[str, Any], description: str) -> dict[int | str, dict[str, Any]]:
-    """The `responses` of a route."""
-    return {
-        200: {
-            "description": description,
-            "content": {"application/json": {"example": example}},
-        }
-    }

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from services.scoring import policies as rules
 from services.scoring import queries
-from services.scoring.api.examples import MODEL, POLICY, shown
+from services.scoring.api.examples import MODEL, POLICY
 from services.scoring.api.model_answers import model_answer, scoring_answer
 from services.scoring.api.reads import READS, database_of
 from services.scoring.policies import CDNOW, ChurnModel
@@ -16,6 +16,7 @@ from shared.database import ReadConnection
 from shared.errors import NotFound
 from shared.http.answers import answer
 from shared.http.language import Lang
+from shared.http.openapi import page_of, shown
 from shared.http.paging import Page, decode_cursor, encode_cursor, page_answer
 
 router = APIRouter(prefix="/v1", tags=["models"], dependencies=READS)
@@ -40,9 +41,7 @@ def _version(published: queries.Published) -> _Version:
     return policy.version, rules.churn_model({rules.CHURN: policy}), published.at
 
 
-@router.get(
-    "/models", responses=shown({"items": [MODEL], "next_cursor": None}, "The models in force.")
-)
+@router.get("/models", responses=shown(page_of(MODEL), "The models in force."))
 async def list_models(request: Request, language: Lang) -> Response:
     """Each model in the version that is in force."""
     async with database_of(request).read() as conn:
@@ -52,7 +51,7 @@ async def list_models(request: Request, language: Lang) -> Response:
 
 @router.get(
     "/models/{name}",
-    responses=shown({"items": [MODEL], "next_cursor": None}, "Versions, newest first."),
+    responses=shown(page_of(MODEL), "Versions, newest first."),
 )
 async def list_model_versions(request: Request, name: Name, page: Page, language: Lang) -> Response:
     """The versions of a model, newest first; the oldest, 0, is the published default."""
@@ -61,13 +60,15 @@ async def list_model_versions(request: Request, name: Name, page: Page, language
     below = decode_cursor(page.cursor, tuple[queries.Count])[0] if page.cursor else None
     async with database_of(request).read() as conn:
         found = await queries.list_versions(conn, name, below=below, limit=page.limit + 1)
+        total = 1 + await queries.count_versions(conn, name) if page.count else None
     versions = [_version(one) for one in found]
     if below != 0:
         versions.append((0, CDNOW, None))
     more = len(versions) > page.limit
     versions = versions[: page.limit]
     items = [model_answer(*version, language) for version in versions]
-    return answer(page_answer(items, encode_cursor([versions[-1][0]]) if more else None))
+    next_cursor = encode_cursor([versions[-1][0]]) if more else None
+    return answer(page_answer(items, next_cursor, total))
 
 
 @router.get("/models/{name}/{version}", responses=shown(MODEL, "One version of a model."))

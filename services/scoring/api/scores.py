@@ -4,20 +4,21 @@ from collections import Counter
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from services.scoring import policies as rules
 from services.scoring import queries
 from services.scoring.api.answers import score_answer
-from services.scoring.api.examples import SCORE, SUMMARY, shown
+from services.scoring.api.examples import SCORE, SUMMARY
 from services.scoring.api.model_answers import model_answer
 from services.scoring.api.models import in_force_at
 from services.scoring.api.reads import READS, database_of
 from services.scoring.policies import Band
-from shared.errors import BadRequest, FieldError, NotFound, Unprocessable
+from shared.errors import BadRequest, NotFound
 from shared.http.answers import answer
 from shared.http.language import Lang
+from shared.http.openapi import Customer, page_of, shown
 from shared.http.paging import (
     Page,
     PageRequest,
@@ -25,23 +26,21 @@ from shared.http.paging import (
     decode_cursor,
     page_answer,
     parse_sort,
+    sorts,
 )
+from shared.http.texts import OneOf
 from shared.identity import find_customer
 from shared.words import Language, label
 
 router = APIRouter(prefix="/v1/scores", tags=["scores"], dependencies=READS)
 
-Customer = Annotated[
-    str,
-    Path(
-        description="UUID, customer number (C2026000123) or `type:value` of an identifier.",
-        examples=["member_no:1"],
-    ),
+RfmClass = Annotated[
+    Annotated[str, OneOf(rules.CLASSES)] | None,
+    Query(description="Only this RFM class.", examples=["at_risk"]),
 ]
-RfmClass = Annotated[str | None, Query(description="Only this RFM class.", examples=["at_risk"])]
 ChurnBand = Annotated[Band | None, Query(description="Only this band.", examples=["high"])]
 Sort = Annotated[
-    str,
+    Annotated[str, OneOf(tuple(sorts(queries.SORTS)))],
     Query(
         description="`churn.probability`, `last_purchase_at` or `rfm.frequency`; `-` before it:"
         " greatest first. Who never bought comes last either way.",
@@ -97,9 +96,7 @@ async def read_score(request: Request, customer: Customer, language: Lang) -> Re
 
 @router.get(
     "",
-    responses=shown(
-        {"items": [SCORE], "next_cursor": None, "total": 1}, "The list, greatest risk first."
-    ),
+    responses=shown(page_of(SCORE), "The list, greatest risk first."),
 )
 async def list_scores(
     request: Request,
@@ -110,8 +107,6 @@ async def list_scores(
     sort: Sort = "-churn.probability",
 ) -> Response:
     """The watch list: customers by risk, or within one band or class."""
-    if rfm_class is not None and rfm_class not in rules.CLASSES:
-        raise _not_a_class()
     filters = queries.Filters(churn_band=churn_band, rfm_class=rfm_class)
     field, descending = parse_sort(sort, queries.SORTS)
     async with database_of(request).read() as conn:
@@ -129,11 +124,6 @@ async def list_scores(
     )
     items = [score_answer(scored, language) for scored in shown_items]
     return answer(page_answer(items, next_cursor, total))
-
-
-def _not_a_class() -> Unprocessable:
-    error = FieldError("?rfm_class", "not_allowed", {"allowed": ", ".join(rules.CLASSES)})
-    return Unprocessable("validation_failed", errors=[error])
 
 
 def _after(page: PageRequest, sort: str, field: str) -> tuple[Any, UUID] | None:

@@ -29,6 +29,7 @@ from shared.language import (
     IdentifiersAdded,
     IdentifiersLinked,
     InteractionRecorded,
+    InteractionRetracted,
     LifecycleChanged,
     MessageBounced,
     MessageClicked,
@@ -84,6 +85,7 @@ def evolve(state: State, event: Event) -> State:
         case (
             ComplaintAssigned()
             | InteractionRecorded()
+            | InteractionRetracted()
             | SurveyAnswered()
             | CustomerDescribed()
             | CustomerIdentified()

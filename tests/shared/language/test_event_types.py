@@ -11,7 +11,7 @@ from shared.language.event_type import EventType
 
 CATALOGUE = {
     *(f"purchase.{verb}" for verb in ("completed", "cancelled", "refunded", "corrected")),
-    "interaction.recorded",
+    *("interaction.recorded", "interaction.retracted"),
     *(f"complaint.{verb}" for verb in ("opened", "answered", "escalated", "resolved", "reopened")),
     "complaint.assigned",
     "survey.answered",
@@ -26,7 +26,7 @@ CATALOGUE = {
     *("segment.entered", "segment.left"),
 }
 OURS_ALONE = {
-    "complaint.assigned",
+    *("complaint.assigned", "interaction.retracted"),
     *("purchase.corrected", "customer.numbered", "customer.edited"),
     *("identifiers.added", "identifiers.linked"),
     *("clock.ticked", "history.closed", "policy.published"),
@@ -122,6 +122,7 @@ def test_structs_are_plain_values(kind: EventType):
     [
         ("purchase.completed", set()),
         ("interaction.recorded", {"/subject", "/content", "/feedback"}),
+        ("interaction.retracted", {"/reason"}),
         ("complaint.opened", {"/description"}),
         ("customer.identified", {"/identifiers"}),
         ("identifiers.added", {"/identifiers"}),

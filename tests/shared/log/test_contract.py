@@ -61,13 +61,13 @@ def entries(partition, count, start=0, size=10):
 
 
 async def read_all(log, partition, offset=0):
-    found = []
-    while True:
-        records = await log.read("customers", partition, offset, events=7, size=1 << 20, wait=0.3)
-        if not records:
-            return found
+    end, found = (await log.ends("customers"))[partition], []
+    while offset < end:
+        records = await log.read("customers", partition, offset, events=7, size=1 << 20, wait=30)
+        assert records, f"nothing at {offset}, though the partition ends at {end}"
         found += records
         offset = records[-1].offset + 1
+    return found
 
 
 async def test_what_was_appended_is_read_in_order_with_offsets_from_zero(log):
@@ -178,6 +178,17 @@ async def test_a_log_that_is_away_is_a_pause(url):
     with pytest.raises(Pause):
         await log.check()
     await log.close()
+
+
+async def test_services_tell_each_other_how_far_they_are(make, log):
+    other = make()
+    assert await log.noted("customers", ["profile", "campaign"]) == {}
+    for places in ({0: 3, 2: 7}, {0: 5}):
+        await log.note("profile", "customers", places)
+    await log.note("profile", "inbound", {1: 9})
+    await other.note("scoring", "customers", {1: 1})
+    told = await other.noted("customers", ["profile", "scoring", "campaign"])
+    assert told == {"profile": {0: 5, 2: 7}, "scoring": {1: 1}}
 
 
 @pytest.mark.kafka

@@ -147,6 +147,7 @@ class Bench:
             handler=owner.folding,
             log=log,
             slots=asyncio.Semaphore(2),
+            most_events=KernelSettings().batch_events,
             settings=KernelSettings(),
         )
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Literal
@@ -18,6 +18,7 @@ class MemoryLog:
 
     def __init__(self, partitions: int = 1, *, part: int = 1000) -> None:
         self._records: dict[tuple[Topic, int], list[Record]] = defaultdict(list)
+        self._noted: dict[tuple[Topic, str], dict[int, int]] = defaultdict(dict)
         self._partitions = partitions
         self._part = part
         self._grown = asyncio.Event()
@@ -83,7 +84,12 @@ class MemoryLog:
     async def ends(self, topic: Topic) -> dict[int, int]:
         return {p: len(self._records[topic, p]) for p in range(self._partitions)}
 
-    async def note(self, group: str, topic: Topic, offsets: Mapping[int, int]) -> None: ...
+    async def note(self, reader: str, topic: Topic, offsets: Mapping[int, int]) -> None:
+        self._noted[topic, reader] |= offsets
+
+    async def noted(self, topic: Topic, readers: Iterable[str]) -> dict[str, dict[int, int]]:
+        told = {reader: dict(self._noted[topic, reader]) for reader in readers}
+        return {reader: places for reader, places in told.items() if places}
 
     async def check(self) -> None: ...
 

@@ -1,0 +1,107 @@
+"""Connections that are lent: whatever the server does, nobody waits long, and what is done is done."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from shared.database import Database
+from shared.errors import is_pause
+
+
+@pytest.fixture
+async def two(database: str):
+    made = Database(database, name="tests", size=2)
+    async with made.transaction() as conn:
+        await conn.execute("CREATE TABLE t (n int)")
+    yield made
+    await made.close()
+
+
+@contextmanager
+def frozen(pid: int) -> Iterator[None]:
+    """A backend of ours says nothing."""
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+async def rows(database: Database) -> list[int]:
+    async with database.read() as conn:
+        return [row["n"] for row in await conn.fetch("SELECT n FROM t ORDER BY n")]
+
+
+async def test_all_or_nothing(two: Database):
+    async with two.transaction() as conn:
+        await conn.execute("INSERT INTO t VALUES (1)")
+    with pytest.raises(KeyError):  # noqa: PT012
+        async with two.transaction() as conn:
+            await conn.execute("INSERT INTO t VALUES (2)")
+            raise KeyError
+    assert await rows(two) == [1]
+    async with two.connection() as conn:
+        await conn.execute("INSERT INTO t VALUES (3)")
+    assert await rows(two) == [1, 3]
+
+
+async def test_reading_sees_one_moment_and_writes_nothing(two: Database):
+    async with two.snapshot() as conn:
+        assert await conn.fetchval("SELECT count(*) FROM t") == 0
+        async with two.transaction() as other:
+            await other.execute("INSERT INTO t VALUES (1)")
+        assert await conn.fetchval("SELECT count(*) FROM t") == 0
+        with pytest.raises(Exception, match="read-only"):
+            await conn.fetchval("INSERT INTO t VALUES (2) RETURNING n")
+    assert await rows(two) == [1]
+
+
+async def test_who_gives_up_leaves_nothing_behind(two: Database):
+    """Neither a lock nor a connection that nobody has."""
+    for _ in range(5):
+        with pytest.raises(TimeoutError):  # noqa: PT012
+            async with asyncio.timeout(0.1), two.transaction() as conn:
+                await conn.execute("INSERT INTO t VALUES (1)")
+                await conn.execute("LOCK TABLE t; SELECT pg_sleep(60)")
+    assert await rows(two) == []
+
+
+async def test_a_cancelled_task_is_cancelled(two: Database):
+    async def sleep() -> None:
+        async with two.transaction() as conn:
+            await conn.execute("SELECT pg_sleep(60)")
+
+    task = asyncio.create_task(sleep())
+    await asyncio.sleep(0.1)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def test_who_gives_up_does_not_wait_for_a_frozen_server(two: Database):
+    """Not for the end of the transaction either; others get another connection."""
+    async with two.transaction() as conn:
+        pid = await conn.fetchval("SELECT pg_backend_pid()")
+    with frozen(pid):
+        started = asyncio.get_running_loop().time()
+        with pytest.raises(TimeoutError) as caught:
+            async with asyncio.timeout(0.2), two.transaction() as conn:
+                await conn.execute("INSERT INTO t VALUES (1)")
+        assert asyncio.get_running_loop().time() - started < 2, "it waited for the server"
+        assert is_pause(caught.value)
+        async with two.transaction() as conn:
+            await conn.execute("INSERT INTO t VALUES (2)")
+    assert await rows(two) == [2]
+
+
+async def test_what_is_committed_stays_done_whatever_becomes_of_the_connection(two: Database):
+    async with two.connection() as conn:
+        await conn.execute("INSERT INTO t VALUES (1)")
+        pid = await conn.fetchval("SELECT pg_backend_pid()")
+        os.kill(pid, signal.SIGSTOP)  # it takes nothing back
+    os.kill(pid, signal.SIGCONT)
+    assert await rows(two) == [1]
