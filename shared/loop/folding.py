@@ -38,7 +38,7 @@ from shared.replaying import try_again
 from shared.service import Service
 from shared.tables import ORIGINS
 
-DUE_CHUNK = 500
+DUE_CHUNK = 200
 
 
 @dataclass(slots=True)

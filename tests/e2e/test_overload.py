@@ -83,11 +83,15 @@ class Crowd:
         self._here = here
         self._slow_key = slow_key
         self._doors = [here.address("origin"), here.address("interaction-api")]
-        self._http = httpx.AsyncClient(
-            headers=here.http.headers,
-            timeout=60,
-            trust_env=False,
-            limits=httpx.Limits(max_connections=None),
+        # Whoever reads has connections that nobody's refused upload has gone over.
+        self._sending, self._reading = (
+            httpx.AsyncClient(
+                headers=here.http.headers,
+                timeout=60,
+                trust_env=False,
+                limits=httpx.Limits(max_connections=None),
+            )
+            for _ in range(2)
         )
 
     async def comes(self) -> None:
@@ -103,7 +107,8 @@ class Crowd:
             group.create_task(self._watches())
 
     async def close(self) -> None:
-        await self._http.aclose()
+        await self._sending.aclose()
+        await self._reading.aclose()
 
     async def _sends(self, door: str, number: int) -> None:
         """A large batch; again after a while where there was no room."""
@@ -112,9 +117,14 @@ class Crowd:
             event["data"]["note"] = "x" * FILLING
         content = orjson.dumps(batch)
         for _ in range(3):
-            answer = await self._http.post(
-                f"{door}/v1/events", content=content, headers={"Content-Type": "application/json"}
-            )
+            try:
+                answer = await self._sending.post(
+                    f"{door}/v1/events",
+                    content=content,
+                    headers={"Content-Type": "application/json"},
+                )
+            except httpx.NetworkError:
+                continue  # refused while it was still sending, and cut before it could read so: it sends again
             self.answers["sends", answer.status_code] += 1
             if answer.status_code == 200:
                 assert answer.json()["rejected"] == 0, answer.text
@@ -154,7 +164,7 @@ class Crowd:
     async def _waits(self) -> None:
         """For what nobody will ever write; as often as it is told to come again."""
         while True:
-            answer = await self._http.get(
+            answer = await self._reading.get(
                 f"{self._doors[0]}/v1/timelines/member_no:M1",
                 headers={"Tenure-Wait-For": "interaction.0.999999999"},
             )
@@ -168,7 +178,7 @@ class Crowd:
 
     async def _is_impatient(self) -> None:
         """A caller who may ask so often and no oftener."""
-        answer = await self._http.get(
+        answer = await self._reading.get(
             f"{self._here.address('profile-api')}/v1/customers",
             headers={"Authorization": f"Bearer {self._slow_key}"},
         )
@@ -183,7 +193,7 @@ class Crowd:
         """Who watches the process is never refused."""
         for _ in range(5):
             for path in ("/healthz", "/metrics"):
-                answer = await self._http.get(self._here.address("interaction-api") + path)
+                answer = await self._reading.get(self._here.address("interaction-api") + path)
                 assert answer.status_code == 200
             await asyncio.sleep(0.2)
 
