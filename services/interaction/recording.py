@@ -139,12 +139,11 @@ async def _resolved(
     # No record of `inbound` stands behind it; its id is new, so it repeats nothing.
     nowhere = Record(0, -1, now, "", b"", None, None, None)
     pending = Pending(record=nowhere, arrival=arrival, key=key, content=b"", event_id=arrival.id)
-    entries, unusable = await decide(conn, [pending], kernel.settings.partitions)
-    if unusable:
-        raise NotFound(unusable[0].reason)
+    decided = await decide(conn, [pending], kernel.settings.partitions)
+    if decided.unusable:
+        raise NotFound(decided.unusable[0].reason)
     try:
-        check_sizes(entries)
+        check_sizes(decided.entries)
     except ValueError as error:
         raise TooLarge("event_too_large", params={"limit": MAX_RECORD_BYTES}) from error
-    customer_id = await conn.fetchval("SELECT customer_id FROM door WHERE key = $1", key)
-    return entries, customer_id
+    return decided.entries, decided.customers[0]

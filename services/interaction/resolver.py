@@ -73,6 +73,16 @@ class Sorted:
     closes: list[str] = field(default_factory=list)
 
 
+@dataclass(slots=True)
+class Decided:
+    """What is to be appended, by partition; the events that are unusable; and of the others that are no repeats,
+    the customer of each."""
+
+    entries: list[tuple[int, Entry]] = field(default_factory=list)
+    unusable: list[Parked] = field(default_factory=list)
+    customers: list[UUID] = field(default_factory=list)
+
+
 class Resolver:
     """Resolves one partition of `inbound`, or of its slow lane."""
 
@@ -185,9 +195,9 @@ class Resolver:
         return self._judge.cloudevent(record.value, record.content_type, record.recorded_at)
 
     async def _decide(self, conn: Connection, batch: Sorted) -> list[tuple[int, Entry]]:
-        entries, unusable = await decide(conn, batch.pending, self._kernel.settings.partitions)
-        batch.unusable += unusable
-        return entries
+        decided = await decide(conn, batch.pending, self._kernel.settings.partitions)
+        batch.unusable += decided.unusable
+        return decided.entries
 
     async def _close(
         self, conn: Connection, batch: Sorted, last: Record
@@ -213,37 +223,33 @@ class Resolver:
         return entries
 
 
-async def decide(
-    conn: Connection, pending: Sequence[Pending], partitions: int
-) -> tuple[list[tuple[int, Entry]], list[Parked]]:
-    """What is to be appended for the events, by partition, and those of them that are unusable."""
+async def decide(conn: Connection, pending: Sequence[Pending], partitions: int) -> Decided:
+    """Decide all of them, again where another partition was faster."""
     if not pending:
-        return [], []
+        return Decided()
     for _ in range(ATTEMPTS):
-        unusable: list[Parked] = []
         try:
             async with conn.transaction():
-                return await _attempt(conn, pending, unusable, partitions), unusable
+                return await _attempt(conn, pending, partitions)
         except _RacedError:
             continue
     raise _RacedError
 
 
-async def _attempt(
-    conn: Connection, pending: Sequence[Pending], unusable: list[Parked], partitions: int
-) -> list[tuple[int, Entry]]:
-    fresh = await _fresh(conn, pending, unusable)
-    fresh = await _of_known_customers(conn, fresh, unusable)
+async def _attempt(conn: Connection, pending: Sequence[Pending], partitions: int) -> Decided:
+    decided = Decided()
+    fresh = await _fresh(conn, pending, decided.unusable)
+    fresh = await _of_known_customers(conn, fresh, decided.unusable)
     if not fresh:
-        return []
+        return decided
     resolution = await _identify(conn, fresh, partitions)
     await _remember(conn, fresh, resolution.events)
     told = await _settle_orders(conn, fresh, resolution.events)
     await _keep_cases(conn, fresh, resolution.events)
-    entries: list[tuple[int, Entry]] = []
     for one, resolved, events in zip(fresh, resolution.events, told, strict=True):
-        entries += _entries(one, resolved, events, partitions)
-    return entries
+        decided.customers.append(resolved.customer)
+        decided.entries += _entries(one, resolved, events, partitions)
+    return decided
 
 
 async def _fresh(

@@ -90,7 +90,7 @@ def _counts() -> list[Schema]:
     what = record({"type": {"enum": sorted(COUNTED)}}, within_days=_days(MOST_DAYS))
     return [
         record({"count": what, "op": {"enum": ops}, "value": value})
-        for ops, value in _by_value(kinds.NUMBER, ("=", "!=", "<", "<=", ">", ">=", "between"))
+        for ops, value in _by_value(kinds.NUMBER, kinds.COUNT_OPERATORS)
     ]
 
 

@@ -105,7 +105,7 @@ async def post_events(
     history: Annotated[
         str | None,
         Query(
-            pattern=r"^[A-Za-z0-9._:-]{1,100}$",
+            pattern=requests.HISTORY_NAME,
             description="Marks a backfill: nothing is announced until it is closed.",
         ),
     ] = None,
@@ -211,7 +211,7 @@ async def close_history(
         str,
         Path(
             examples=["shop-2025"],
-            json_schema_extra={"pattern": r"^[A-Za-z0-9._:-]{1,100}$"},
+            json_schema_extra={"pattern": requests.HISTORY_NAME},
         ),
     ],
     _caller: Annotated[Caller, Depends(require("publish"))],
@@ -219,7 +219,7 @@ async def close_history(
 ) -> Response:
     """End a backfill: when everything accepted before has been folded, each customer it touched announces once
     what is so. Closing again changes nothing."""
-    if re.fullmatch(r"[A-Za-z0-9._:-]{1,100}", history) is None:
+    if re.fullmatch(requests.HISTORY_NAME, history) is None:
         raise BadRequest("invalid_history")
     door: Door = request.app.state.door
 

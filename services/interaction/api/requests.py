@@ -5,6 +5,8 @@ from shared.http.shapes import TIME, Schema, named, nullable, record, text
 from shared.language import EVENT_TYPES, PUBLISHABLE
 from shared.language.identifiers import TYPES
 
+HISTORY_NAME = r"^[A-Za-z0-9._:-]{1,100}$"
+"""What a backfill may be called."""
 SOURCE = text(MAX_ID, 1)
 CUSTOMER = named(
     "CustomerNamed",

@@ -77,7 +77,7 @@ Publisher = Annotated[Caller, Depends(_publisher)]
 History = Annotated[
     str | None,
     Query(
-        pattern=r"^[A-Za-z0-9._:-]{1,100}$",
+        pattern=requests.HISTORY_NAME,
         description="Marks a backfill: nothing is announced until it is closed, and times are taken as written.",
     ),
 ]
