@@ -11,7 +11,7 @@ CODE := deploy services shared tests
 ON_ALL_CORES := --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check docs format lock prometheus-targets clean-local
+.PHONY: help setup run test chaos check docs format lock rebuild prometheus-targets backup restore clean-local
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,6 +23,10 @@ run: $(SETUP) ## Run everything on this machine: PORT= HOST= LOG=postgresql|kafk
 
 test: $(SETUP_DEV) ## Run the tests: TESTS= for some of them, e.g. make test TESTS=tests/shared
 	@exec $(PY) -m pytest $(ON_ALL_CORES) $(TESTS)
+
+chaos: $(SETUP_DEV) ## Break a whole installation on purpose: FAULTS= SEED= KINDS=1,3,5 LOG=kafka|postgresql REPORT=
+	@exec $(PY) -m tests.chaos --faults $(or $(FAULTS),20) $(if $(SEED),--seed $(SEED)) \
+		$(if $(KINDS),--kinds $(KINDS)) $(if $(LOG),--log $(LOG)) $(if $(REPORT),--report $(REPORT))
 
 check: $(SETUP_DEV) ## Everything CI checks: format, lint, types, import law, migrations, tests, coverage
 	$(PY) -m ruff format --check $(CODE)
@@ -42,8 +46,17 @@ docs: $(SETUP) ## Write the pages of docs/ that follow from the code
 lock: $(SETUP_DEV) ## Choose the newest versions that fit and write the hash-locked requirements
 	$(PY) -m deploy.lock
 
+rebuild: $(SETUP) ## Make a service's rows anew from the log while they serve: SERVICE=profile
+	@SERVICE=$(SERVICE) exec $(PY) -m deploy.local.rebuild
+
 prometheus-targets: $(SETUP) ## Tell Prometheus where the processes of make run are
 	@exec $(PY) -m deploy.prometheus.targets
+
+backup: $(SETUP) ## Back up what make run keeps, also while it runs: TO= (a new folder), LOG= as for make run
+	@exec $(PY) -m deploy.local.backup create "$(TO)"
+
+restore: $(SETUP) ## Bring a backup back where nothing is kept: FROM=
+	@exec $(PY) -m deploy.local.backup restore "$(FROM)"
 
 clean-local: ## Forget everything that make run keeps (.local/)
 	@if [ -x $(PY) ]; then exec $(PY) -m deploy.local.clean; else rm -rf .local; fi

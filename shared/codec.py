@@ -43,6 +43,8 @@ class Event(Struct, frozen=True, kw_only=True, gc=False):
     dataschema: str
     history: str | None = None
     """The import that it belongs to: it folds in silence until that is closed."""
+    cause: str | None = None
+    """`rebuild` where no fact changed anything, but what is made of the facts; None everywhere else."""
     data: Data
     origin: str
     """The service that wrote it."""
@@ -77,6 +79,7 @@ class _Envelope(Struct, frozen=True, gc=False, omit_defaults=True, kw_only=True)
     correlationid: str | None = None
     causationid: str | None = None
     history: str | None = None
+    cause: str | None = None
     dataschema: str
     datacontenttype: Literal["application/json"]
     data: Raw
@@ -104,6 +107,7 @@ def encode(
     correlationid: str | None = None,
     causationid: str | None = None,
     history: str | None = None,
+    cause: str | None = None,
 ) -> bytes:
     """Return the event as structured JSON. `data` as bytes is JSON already and is pasted as it is.
 
@@ -130,6 +134,7 @@ def encode(
             correlationid=correlationid,
             causationid=causationid,
             history=history,
+            cause=cause,
             dataschema=kind.dataschema,
             datacontenttype="application/json",
             data=Raw(pasted),
@@ -173,6 +178,7 @@ def decode(
         causationid=envelope.causationid,
         dataschema=envelope.dataschema,
         history=envelope.history,
+        cause=envelope.cause,
         data=_data(envelope),
         origin=origin,
         sequence=sequence,

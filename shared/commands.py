@@ -19,6 +19,8 @@ from fastapi import Request
 from shared import audit, codec, metrics
 from shared.database import Connection
 from shared.errors import NotFound, Problem, Unprocessable
+from shared.failpoints import hit
+from shared.grouping import parts_of
 from shared.ids import partition_of
 from shared.kernel import Kernel
 from shared.log import Entry
@@ -151,6 +153,7 @@ async def transact(
         if before is not None:
             metrics.commands.labels(name, command, "replayed").inc()
             return before
+        hit("command.locked")
         try:
             done = await do(conn, now)
         except Problem:
@@ -160,6 +163,8 @@ async def transact(
         position = _position(name, done.entries, numbers)
         outcome = Outcome(done.status, done.subject, position, folded=not position)
         await remember(conn, request, key, digest, outcome)
+        hit("command.written")
+    hit("command.committed")
     # Whatever goes wrong from here on, the answer is no error.
     request.state.committed = (outcome.subject, headers_of(outcome))
     if position:
@@ -187,16 +192,21 @@ async def execute(
     must_exist: bool = True,
 ) -> Outcome:
     """Decide and append; then wait a moment for the own projection. Raises what `decide` raises, and NotFound
-    for a customer whom this service does not know (unless `must_exist` is False)."""
+    for a customer whom this service does not know (unless `must_exist` is False).
+
+    For an absorbed part it is the whole customer who is decided about, and the head whom the events are said of.
+    """
     kernel: Kernel = request.app.state.kernel
 
     async def do(conn: Connection, now: datetime) -> Done:
-        await conn.execute(
-            "SELECT pg_advisory_xact_lock(hashtextextended($1, 10))", str(customer_id)
-        )
-        state = await _state(conn, kernel, projection, customer_id, must_exist=must_exist)
-        entries = _entries(kernel, customer_id, decide(state), now)
-        return Done(status, subject or str(customer_id), entries)
+        parts = await _lock(conn, customer_id)
+        states = [await _state(conn, kernel, projection, part) for part in parts]
+        known = [state for state in states if state is not None]
+        if must_exist and not known:
+            raise NotFound("customer_not_found")
+        state = projection.grouped(known) if known else projection.state()
+        entries = _entries(kernel, parts[0], decide(state), now)
+        return Done(status, subject or str(parts[0]), entries)
 
     return await transact(request, do, command=command, key=key, digest=digest)
 
@@ -214,16 +224,23 @@ async def wait_until_folded(request: Request, position: str) -> bool:
         return False
 
 
+async def _lock(conn: Connection, customer_id: UUID) -> list[UUID]:
+    """Lock a customer by the id of the head; answer the parts, the head first. Who is the head may change while
+    we wait for the lock: then another one is to be locked."""
+    parts = await parts_of(conn, customer_id)
+    while True:
+        head = parts[0]
+        await conn.execute("SELECT pg_advisory_xact_lock(hashtextextended($1, 10))", str(head))
+        parts = await parts_of(conn, customer_id)
+        if parts[0] == head:
+            return parts
+
+
 async def _state(
-    conn: Connection,
-    kernel: Kernel,
-    projection: Projection[Any, Any, Any],
-    customer_id: UUID,
-    *,
-    must_exist: bool,
+    conn: Connection, kernel: Kernel, projection: Projection[Any, Any, Any], customer_id: UUID
 ) -> Any:
-    """The customer as folded, with the own events that are not folded yet applied on top: both from one
-    statement, since an event folded between two statements would be in neither."""
+    """A part as folded, with the own events that are not folded yet applied on top: both from one statement, since
+    an event folded between two statements would be in neither. None for one of whom nothing is known."""
     own = ORIGINS.index(kernel.service.name) + 1
     partition = partition_of(str(customer_id), kernel.settings.partitions)
     rows = await conn.fetch(
@@ -241,8 +258,8 @@ async def _state(
     )
     folded = rows[0]["state"]
     pending = [row for row in rows if row["sequence"] is not None]
-    if folded is None and not pending and must_exist:
-        raise NotFound("customer_not_found")
+    if folded is None and not pending:
+        return None
     state = msgspec.msgpack.decode(folded, type=projection.state) if folded else projection.state()
     for row in pending:
         event = codec.decode(

@@ -6,6 +6,7 @@ must be repeatable (folding, deciding) takes ids as arguments or derives them wi
 
 import os
 import time
+from datetime import datetime
 from hashlib import blake2b
 from uuid import UUID, uuid5
 
@@ -58,6 +59,13 @@ def new_id_in(partition: int, partitions: int) -> str:
         made = _source.next()
         if partition_of(made, partitions) == partition:
             return made
+
+
+def greatest_id(at: datetime) -> UUID:
+    """Return the greatest UUIDv7 that can have been made up to a moment: its ids are in the order of their making."""
+    milliseconds = int(at.timestamp() * 1000)
+    value = milliseconds << _RANDOM_BITS | (1 << _RANDOM_BITS) - 1
+    return UUID(_text(max(0, min(value, (1 << 122) - 1))))
 
 
 def derived_id(cause: str, name: str) -> str:

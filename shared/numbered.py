@@ -12,7 +12,8 @@ from datetime import datetime
 from zlib import crc32
 
 from shared.database import Connection, ReadConnection, Row
-from shared.log import Entry, check_sizes
+from shared.failpoints import hit
+from shared.log import Entry, Record, check_sizes
 
 _COLUMNS = [
     "partition",
@@ -74,7 +75,31 @@ class Numbered:
             lock_class,
             partitions,
         )
+        hit("append.locked")
         return await self.heads(conn, partitions)
+
+    async def lock(self, conn: Connection, partition: int) -> int:
+        """Keep everybody else from numbering until the transaction ends; answer the last number."""
+        return (await self._lock(conn, [partition]))[partition]
+
+    async def put(self, conn: Connection, records: Sequence[Record]) -> None:
+        """Insert records under the numbers that they have already."""
+        if not records:
+            return
+        rows = [
+            (
+                one.partition,
+                one.sequence,
+                one.recorded_at,
+                one.key,
+                None,
+                None,
+                one.signature,
+                one.value,
+            )
+            for one in records
+        ]
+        await conn.copy_records_to_table(self.table, records=rows, columns=_COLUMNS)
 
     async def heads(
         self, conn: ReadConnection | Connection, partitions: Sequence[int]

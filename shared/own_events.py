@@ -18,9 +18,10 @@ def own_event(
     *,
     subject: str = "",
     cause: Event | None = None,
+    because: str | None = None,
 ) -> Entry:
     """One event that a service makes itself. `subject` is the customer's id, empty where it concerns the stream;
-    `cause` is the event that it follows from."""
+    `cause` is the event that it follows from, `because` what else it follows from (`rebuild`)."""
     event_id = new_id()
     value = codec.encode(
         id=event_id,
@@ -33,6 +34,7 @@ def own_event(
         data=data,
         correlationid=(cause.correlationid or cause.id) if cause else None,
         causationid=cause.id if cause else None,
+        cause=because,
     )
     return Entry(key=subject, value=value)
 

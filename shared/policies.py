@@ -9,12 +9,15 @@ from shared.language import PolicyPublished
 from shared.projection import Policy
 
 
-async def load_policies(conn: Connection | ReadConnection, partition: int) -> dict[str, Policy]:
-    """The newest version of each policy that this partition has folded."""
+async def load_policies(
+    conn: Connection | ReadConnection, partition: int, *, until: datetime | None = None
+) -> dict[str, Policy]:
+    """The newest version of each policy that this partition has folded; with `until`, of those published by then."""
     rows = await conn.fetch(
         "SELECT DISTINCT ON (name) name, version, body FROM policy WHERE partition = $1"
-        " ORDER BY name, version DESC",
+        " AND ($2::timestamptz IS NULL OR published_at <= $2) ORDER BY name, version DESC",
         partition,
+        until,
     )
     return {row["name"]: Policy(row["name"], row["version"], row["body"]) for row in rows}
 

@@ -13,9 +13,10 @@ apart from that it is pure, total, and reads no clock. Where the meaning of a la
 `needs_items` says so and `walk` goes over them once they are loaded.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import reduce
 from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
@@ -69,6 +70,10 @@ def _as_it_is(state: Any, _policies: Policies) -> Any:
     return state
 
 
+def _nothing(_told: Any, _at: datetime) -> list[Announcement]:
+    return []
+
+
 @dataclass(frozen=True, kw_only=True)
 class Projection(Generic[S, T, V]):
     """Everything the loop needs to keep one row per customer."""
@@ -100,3 +105,15 @@ class Projection(Generic[S, T, V]):
     """Typed columns of `table` besides the kernel's, for filters and sorting."""
     row: Callable[[V], tuple[Any, ...]] = field(default=lambda _view: ())
     """Values of `columns`, in their order; jsonb columns as JSON text."""
+    announced: tuple[str, ...] = ()
+    """Fields of the state that fold announcements. Where several parts are one customer, they are said of the head
+    alone: what was said of another part before holds again only once it stands alone."""
+    leave: Callable[[T, datetime], list[Announcement]] = field(default=_nothing)
+    """What is said of a part that goes up in another customer, at that moment."""
+
+    def grouped(self, states: Sequence[S]) -> S:
+        """The state of the customer whose parts these are, the head's first, each with all its child rows."""
+        whole = reduce(self.merge, states)
+        for name in self.announced:
+            setattr(whole, name, getattr(states[0], name))
+        return whole

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from shared import metrics
 from shared.database import Database
+from shared.failpoints import hit
 from shared.log import Entry, Log
 from shared.outbox import OUTBOX
 
@@ -23,18 +24,24 @@ class Relay:
     database: Database
     log: Log
     partition: int
+    sends_if: str = "true"
+    """SQL: whether anything may be sent yet."""
 
     async def send(self) -> bool:
         """Send one batch; answer whether there was one. Raises what the log or the database raises."""
         async with self.database.connection() as conn:
             acked = await conn.fetchval(
-                "SELECT acked_sequence FROM relay WHERE partition = $1", self.partition
+                f"SELECT acked_sequence FROM relay WHERE partition = $1 AND {self.sends_if}",
+                self.partition,
             )
+            if acked is None:
+                return False
             rows = await OUTBOX.read(
                 conn, self.partition, acked, events=BATCH_EVENTS, size=BATCH_BYTES
             )
         if not rows:
             return False
+        hit("relay.read")
         entries = [
             (
                 self.partition,
@@ -52,12 +59,14 @@ class Relay:
         except BaseException:
             metrics.relay_batches.labels(self.service, "failed").inc()
             raise
+        hit("relay.sent")
         async with self.database.connection() as conn:
             await conn.execute(
                 "UPDATE relay SET acked_sequence = greatest(acked_sequence, $2) WHERE partition = $1",
                 self.partition,
                 rows[-1]["sequence"],
             )
+        hit("relay.acknowledged")
         metrics.relay_batches.labels(self.service, "acknowledged").inc()
         metrics.relay_events.labels(self.service).inc(len(rows))
         return True

@@ -7,11 +7,14 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
+from starlette.middleware import Middleware
 
 from shared import logging
 from shared.access.tokens import token_rules
+from shared.as_of import Histories
 from shared.audit import Auditing
 from shared.audit_api import audit_router
+from shared.genesis import Belonging, refuse
 from shared.http.app import create_app
 from shared.http.health import health_app
 from shared.http.serving import run, serve, stop_on_signals
@@ -47,6 +50,7 @@ def build_app(
         app.state.progress = Progress(service.name, kernel.database, service.version)
         app.state.freshness = Freshness(kernel)
         app.state.readiness = api_readiness(kernel)
+        app.state.histories = Histories.of(kernel)
         for name, value in (extra(kernel) if extra else {}).items():
             setattr(app.state, name, value)
         try:
@@ -62,6 +66,7 @@ def build_app(
         settings=kernel_settings,
     )
     app.add_middleware(Auditing)
+    app.user_middleware.append(Middleware(Belonging))  # the innermost: its refusals are answered
     return app
 
 
@@ -82,7 +87,18 @@ def run_api(app: FastAPI, service: Service, own: ServiceSettings) -> None:
     """Serve until SIGTERM."""
     settings = _complete(KernelSettings())
     logging.configure(service=service.name, process="api", level=settings.log_level)
-    run(serve(app, own.host, own.port))
+    run(_serve(app, service, own, settings))
+
+
+async def _serve(
+    app: FastAPI, service: Service, own: ServiceSettings, settings: KernelSettings
+) -> None:
+    kernel = open_kernel(service, "api", settings, own)
+    try:
+        await refuse(kernel)
+    finally:
+        await kernel.close()
+    await serve(app, own.host, own.port)
 
 
 def run_worker(

@@ -18,6 +18,10 @@ Claims = Callable[[Connection, Sequence[UUID], int], Awaitable[dict[UUID, str]]]
 """Claim a number for each customer that has none yet, in the given year; answer only the new ones."""
 
 
+Recall = Callable[[Connection, Sequence[tuple[Event, bytes]]], Awaitable[None]]
+"""Put back what a service knew beside its rows, from events of its own and their bytes, as they stand on the log."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Journal:
     """A table with one row an event, only ever appended to."""
@@ -49,5 +53,6 @@ class Service:
     journals: tuple[Journal, ...] = ()
     claims: Claims | None = None
     tasks: tuple[Task, ...] = ()
+    recall: Recall | None = None
     version: int = 1
     """Raised with every change of a fold: a worker leases only the checkpoints of its own version."""

@@ -67,6 +67,12 @@ class KernelSettings(BaseSettings):
         description="How long until an answer begins, counted from the end of the body; then 503.",
     )
     audit_days: int = Field(365, ge=1, description="Days that the audit trail is kept.")
+    quarantine_days: int = Field(
+        90,
+        ge=1,
+        description="Days that the quarantine keeps what was dealt with, and what publishers sent that nobody dealt"
+        " with; what is parked stays until it is.",
+    )
     namespace: str = Field(
         "", pattern=r"^[a-z0-9]{0,20}$", description="Prefix of topics and databases."
     )
@@ -118,6 +124,7 @@ class KernelSettings(BaseSettings):
     )
     interaction_url: str = Field("", description="Base address of interaction's API process.")
     scoring_url: str = Field("", description="Base address of scoring's API process.")
+    campaign_url: str = Field("", description="Base address of campaign's API process.")
     log_level: str = Field("INFO", description="Level of the structured logs.")
 
 

@@ -43,12 +43,20 @@ def numbered_table(metadata: MetaData, name: str) -> Table:
 
 def kernel_tables(metadata: MetaData) -> None:
     """What the loop, the relay, the commands and the reads of one service keep."""
+    Table(
+        "meta",
+        metadata,
+        Column("name", Text, primary_key=True),
+        Column("value", Text, nullable=False),
+    )
     numbered_table(metadata, "outbox")
     Table(
         "relay",
         metadata,
         Column("partition", SmallInteger, primary_key=True, autoincrement=False),
         Column("acked_sequence", BigInteger, nullable=False),
+        Column("server", Text),
+        Column("recalled_to", BigInteger),
     )
     Table(
         "checkpoint",
@@ -58,6 +66,7 @@ def kernel_tables(metadata: MetaData) -> None:
         Column("partition", SmallInteger, nullable=False),
         Column("next_offset", BigInteger, nullable=False),
         Column("last_event", Text),
+        Column("mark", LargeBinary),
         Column("seen", ARRAY(BigInteger), nullable=False),
         Column("clock", Time),
         Column("epoch", BigInteger, nullable=False),
@@ -103,6 +112,14 @@ def kernel_tables(metadata: MetaData) -> None:
         Column("customer_id", UUID, nullable=False),
         PrimaryKeyConstraint("type", "digest"),
         Index("identity_customer", "customer_id"),
+    )
+    Table(
+        "grouping",
+        metadata,
+        Column("customer_id", UUID, primary_key=True),
+        Column("head", UUID, nullable=False),
+        Column("revision", BigInteger, nullable=False),
+        Index("grouping_head", "head"),
     )
     Table(
         "history",
@@ -171,16 +188,22 @@ def row_table(metadata: MetaData, name: str, *columns: SchemaItem) -> Table:
         metadata,
         Column("customer_id", UUID, primary_key=True),
         Column("head", UUID, nullable=False),
+        Column("parts", SmallInteger, nullable=False, server_default=text("1")),
         Column("partition", SmallInteger, nullable=False),
         Column("state", LargeBinary, nullable=False, server_default=text("''")),
         Column("view", LargeBinary, nullable=False, server_default=text("''")),
         Column("told", LargeBinary, nullable=False, server_default=text("''")),
         Column("history", JSONB, nullable=False, server_default=text("'[]'")),
         Column("due_at", Time),
+        Column("cause", Text),
         *columns,
         Index(f"{name}_due", "partition", "due_at", postgresql_where=text("due_at IS NOT NULL")),
         Index(f"{name}_history", "partition", postgresql_where=text("history <> '[]'")),
-        Index(f"{name}_head", "head"),
+        # Of absorbed parts only, which are few: most customers cost these two nothing.
+        Index(f"{name}_head", "head", postgresql_where=text("head <> customer_id")),
+        Index(
+            f"{name}_absorbed", "customer_id", "head", postgresql_where=text("head <> customer_id")
+        ),
     )
 
 

@@ -17,6 +17,7 @@ from deploy.local.databases import database_variables
 from deploy.local.postgres import PostgresServer
 from shared import migrations
 from shared.access import keys
+from shared.as_of import Histories
 from shared.kernel import Kernel, open_kernel
 from shared.loop.worker import Worker
 from shared.readiness import worker_readiness
@@ -161,6 +162,8 @@ async def _add_api(stack: AsyncExitStack, here: World, name: str) -> None:
         timeout=30,
     )
     here.clients[name] = await stack.enter_async_context(client)
+    if "interaction" in here.clients:
+        app.state.histories = Histories(app.state.kernel, here.clients["interaction"])
 
 
 async def add_worker(stack: AsyncExitStack, here: World, name: str) -> Worker:

@@ -28,7 +28,7 @@ process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:{controller}
 listeners=PLAINTEXT://127.0.0.1:{broker},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=PLAINTEXT://127.0.0.1:{broker}
+advertised.listeners=PLAINTEXT://127.0.0.1:{advertised}
 listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
 controller.listener.names=CONTROLLER
 inter.broker.listener.name=PLAINTEXT
@@ -72,10 +72,17 @@ class KafkaServer:
     """
 
     def __init__(
-        self, data_dir: Path, *, libs_dir: Path = LIBS, log_path: Path | None = None
+        self,
+        data_dir: Path,
+        *,
+        libs_dir: Path = LIBS,
+        log_path: Path | None = None,
+        advertised_port: int | None = None,
     ) -> None:
+        """`advertised_port`: where clients are sent, if something stands in front of the broker."""
         self._dir = data_dir.absolute()
         self._libs = libs_dir.absolute()
+        self._advertised = advertised_port
         self.log_path = log_path or self._dir.with_name(f"{self._dir.name}.log")
         self._process: subprocess.Popen[bytes] | None = None
         self._lock: IO[str] | None = None
@@ -190,7 +197,8 @@ class KafkaServer:
             if name not in ports or not is_free(ports[name]):
                 ports[name] = free_port(ports.values())
         (self._dir / "ports.json").write_text(json.dumps(ports))
-        settings = _SETTINGS.format(**ports, logs=self._dir / "log")
+        told = {**ports, "advertised": self._advertised or ports["broker"]}
+        settings = _SETTINGS.format(**told, logs=self._dir / "log")
         (self._dir / "server.properties").write_text(settings)
 
     def _kept_ports(self) -> dict[str, int]:

@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
+import tarfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -162,6 +163,29 @@ class PostgresServer:
         if done.returncode != 0:
             raise StartFailed(f"PostgreSQL refused: {done.stderr.strip()}")
         return done.stdout.strip()
+
+    def back_up(self, target: Path) -> None:
+        """Writes the running server, as of one moment, into a tar file (for its owner only). Raises StartFailed."""
+        command = [str(self._place().bin / "pg_basebackup"), "-h", str(self.socket_dir)]
+        command += ["-U", USER, "-D", "-", "-F", "tar", "-X", "fetch", "--checkpoint=fast"]
+        descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            done = subprocess.run(
+                command, env=_environment(), check=False, stdout=file, stderr=subprocess.PIPE
+            )
+        if done.returncode != 0:
+            raise StartFailed(f"PostgreSQL could not be backed up: {done.stderr.decode().strip()}")
+
+    def bring_back(self, source: Path) -> None:
+        """Makes the data directory, which must not be there yet, from what `back_up` wrote. Raises StartFailed."""
+        home, who = self._place(), self._who()
+        if (home.data / "PG_VERSION").exists():
+            raise StartFailed(f"there is a database in {home.data} already.")
+        home.data.chmod(0o700)
+        with tarfile.open(source) as tar:
+            tar.extractall(home.data, filter="data")
+        for path in (home.data, *home.data.rglob("*")):
+            who.own(path)
 
     def _who(self) -> Account:
         if self._account is None:

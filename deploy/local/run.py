@@ -151,12 +151,11 @@ class LocalRun:
         versions = json.loads(self._run_module("shared.migrations", "versions"))
         path = self._folder / "versions.json"
         changed = changed_versions(path, versions)
-        if changed:
-            raise LocalRunError(
-                f"the code folds differently now ({', '.join(changed)}) than when the rows in "
-                f"{_short(self._folder)} were made: run make clean-local, then make run."
-            )
         self._run_module("shared.migrations", "upgrade")
+        for name in dict.fromkeys(one.partition(".")[0] for one in changed):
+            say(f"the code folds differently now: making the rows of {name} anew")
+            self._environment["INBOUND_SECRET"] = kept_secret(self._local / "secret")
+            self._run_module(f"services.{name}.rebuild")
         write_atomically(path, json.dumps(versions, indent=1) + "\n")
         key = kept_secret(self._local / "key")
         create = ("create", "--name", "local", "--scope", "admin", "--key", key)
@@ -248,7 +247,8 @@ class LocalRun:
         if done.returncode != 0:
             said = log.read_bytes()[before:].decode(errors="replace").strip().splitlines()
             last = said[-1] if said else f"exit code {done.returncode}"
-            raise StartFailed(f"{module} {arguments[0]} failed: {last} (see {log})")
+            what = " ".join((module, *arguments[:1]))
+            raise StartFailed(f"{what} failed: {last} (see {log})")
         return done.stdout
 
     def _write_processes(self) -> None:

@@ -38,4 +38,6 @@ AUDIENCE: Projection[Audience, Told, View] = Projection(
     items_table=audience_item,
     columns=("segments",),
     row=row,
+    announced=("derived", "lifecycle", "churn_band", "rfm_class", "matrix"),
+    leave=projector.leave,
 )

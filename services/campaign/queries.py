@@ -8,20 +8,24 @@ from uuid import UUID
 
 import msgspec
 import orjson
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, Subquery, func, select
+from sqlalchemy.dialects.postgresql import distinct_on
 
-from services.campaign.projector import Audience, Told, decoded
+from services.campaign.projection import AUDIENCE
+from services.campaign.projector import Audience, Item, Told, decoded, walk
 from services.campaign.projector.segments import NAME
 from services.campaign.tables import audience, segment, segment_history
 from shared.database import Connection, ReadConnection, Row, fetch
 from shared.errors import NotFound
 from shared.identity import find_customer
+from shared.ids import greatest_id
 from shared.loop.rows import ALWAYS
 from shared.moments import moment
 
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 
 _told = msgspec.msgpack.Decoder(Told).decode
+_item = msgspec.msgpack.Decoder(Item).decode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,6 +151,37 @@ async def list_members(
     return [(row["customer_id"], since(_of(row["told"]), segment_id)) for row in rows]
 
 
+def members_then(segment_id: UUID, at: datetime, *, recorded: bool) -> Subquery:
+    """Each customer's last move into or out of a segment up to a moment: when it became so, or was recorded."""
+    table = segment_history.c
+    until = table.event_id <= greatest_id(at) if recorded else table.at <= at
+    last = (table.event_id,) if recorded else (table.at, table.event_id)
+    return (
+        select(table.customer_id, table.at, table.entered)
+        .ext(distinct_on(table.customer_id))
+        .where(table.segment_id == segment_id, until)
+        .order_by(table.customer_id, *(column.desc() for column in last))
+        .subquery()
+    )
+
+
+async def list_members_then(
+    conn: ReadConnection, then: Subquery, *, after: UUID | None, limit: int
+) -> list[tuple[UUID, datetime | None]]:
+    """Customers who belonged to a segment then, by id, and since when."""
+    chosen = select(then.c.customer_id, then.c.at).where(then.c.entered)
+    if after is not None:
+        chosen = chosen.where(then.c.customer_id > after)
+    rows = await fetch(conn, chosen.order_by(then.c.customer_id).limit(limit))
+    return [(row["customer_id"], row["at"]) for row in rows]
+
+
+async def count_members_then(conn: ReadConnection, then: Subquery) -> int:
+    """How many they were."""
+    chosen = select(func.count()).select_from(then).where(then.c.entered)
+    return int((await fetch(conn, chosen))[0][0])
+
+
 def _of(told: bytes) -> Told:
     return _told(told) if told else Told()
 
@@ -158,25 +193,47 @@ def since(told: Told, segment_id: UUID) -> datetime | None:
 
 
 _ASKED = (
-    "SELECT a.customer_id, a.state, a.told, c.clock FROM audience AS a"
-    " JOIN audience AS h ON h.head = a.customer_id"
-    " LEFT JOIN checkpoint AS c ON c.topic = 'customers' AND c.version = $2 AND c.partition = a.partition"
-    " WHERE h.customer_id = $1"
+    "SELECT h.customer_id, h.parts, h.partition, h.state, h.told, c.clock FROM audience AS a"
+    " JOIN audience AS h ON h.customer_id = a.head"
+    " LEFT JOIN checkpoint AS c ON c.topic = 'customers' AND c.version = $2 AND c.partition = h.partition"
+    " WHERE a.customer_id = $1"
 )
 
 
 async def find_asked(conn: ReadConnection, reference: str, version: int) -> Asked:
     """The customer that a caller names; an absorbed one's is the survivor's. Raises NotFound."""
     row = await conn.fetchrow(_ASKED, await find_customer(conn, reference), version)
-    if row is None or not row["state"]:
+    if row is None or not (row["state"] or row["parts"] > 1):
         raise NotFound("customer_not_found")
-    return Asked(row["customer_id"], decoded(row["state"]), row["clock"], _of(row["told"]))
+    head = row["customer_id"]
+    if row["parts"] > 1:
+        state = await together(conn, [head])
+    else:
+        state = decoded(row["state"])
+    return Asked(head, state, row["clock"], _of(row["told"]))
+
+
+async def together(conn: ReadConnection, heads: Sequence[UUID]) -> Audience:
+    """What all parts of these customers amount to, the first head's first."""
+    rows = await conn.fetch(
+        "SELECT customer_id, state FROM audience WHERE customer_id = ANY($1) OR head = ANY($1)"
+        " ORDER BY array_position($1, head), head <> customer_id, customer_id",
+        list(heads),
+    )
+    states = {row["customer_id"]: decoded(row["state"]) for row in rows if row["state"]}
+    for row in await conn.fetch(
+        "SELECT customer_id, item, state FROM audience_item WHERE customer_id = ANY($1)",
+        list(states),
+    ):
+        states[row["customer_id"]].items[row["item"]] = _item(row["state"])
+    whole = AUDIENCE.grouped(list(states.values())) if states else Audience()
+    return walk(whole, {})
 
 
 async def list_moves(
     conn: ReadConnection,
     segment_id: UUID,
-    customer_id: UUID | None,
+    parts: Sequence[UUID] | None,
     between: tuple[datetime | None, datetime | None],
     *,
     after: tuple[datetime, UUID] | None,
@@ -184,7 +241,7 @@ async def list_moves(
 ) -> list[Move]:
     """Who came and went, newest first; `between` includes its start only."""
     table = segment_history.c
-    chosen = _moves(select(segment_history), segment_id, customer_id, between)
+    chosen = _moves(select(segment_history), segment_id, parts, between)
     chosen = chosen.order_by(table.at.desc(), table.event_id.desc()).limit(limit)
     if after is not None:
         at, event_id = after
@@ -197,25 +254,25 @@ async def list_moves(
 async def count_moves(
     conn: ReadConnection,
     segment_id: UUID,
-    customer_id: UUID | None,
+    parts: Sequence[UUID] | None,
     between: tuple[datetime | None, datetime | None],
 ) -> int:
     """How many came and went, counted once for each time."""
-    chosen = _moves(select(func.count()), segment_id, customer_id, between)
+    chosen = _moves(select(func.count()), segment_id, parts, between)
     return int((await fetch(conn, chosen))[0][0])
 
 
 def _moves(
     chosen: Select[Any],
     segment_id: UUID,
-    customer_id: UUID | None,
+    parts: Sequence[UUID] | None,
     between: tuple[datetime | None, datetime | None],
 ) -> Select[Any]:
     table = segment_history.c
     start, end = between
     chosen = chosen.where(table.segment_id == segment_id)
-    if customer_id is not None:
-        chosen = chosen.where(table.customer_id == customer_id)
+    if parts is not None:
+        chosen = chosen.where(table.customer_id.in_(parts))
     if start is not None:
         chosen = chosen.where(table.at >= start)
     if end is not None:

@@ -62,6 +62,7 @@ MEANINGS: Words = {
     "lifecycle.since": {"en": "In this lifecycle state since", "zh": "进入当前生命周期阶段的时间"},
     "scores.churn_band": {"en": "Churn risk", "zh": "流失风险"},
     "scores.rfm_class": {"en": "RFM class", "zh": "RFM 类别"},
+    "scores.matrix": {"en": "Cell of the matrix of value and activity", "zh": "价值矩阵类别"},
     "complaints.open": {"en": "Open complaints", "zh": "未结投诉数"},
     "complaints.total": {"en": "Complaints ever", "zh": "累计投诉数"},
     "identifiers": {"en": "Identifiers of type {name}", "zh": "标识：{name}"},

@@ -17,10 +17,12 @@ from services.interaction import arrivals
 from services.interaction.arrivals import CUSTOMER_ID, NUMBER, Arrival
 from services.interaction.judging import Judge, Refused
 from services.interaction.naming import name_customers
+from services.interaction.recalling import UNKNOWN_CONTENT
 from services.interaction.sent import CloudEvent, Sent, Translated, Unreadable
 from shared import metrics
 from shared.access import Caller
 from shared.errors import FieldError, Pause, Unavailable
+from shared.failpoints import hit
 from shared.kernel import Kernel
 from shared.log import Entry, Topic
 from shared.log.batching import Batching
@@ -175,6 +177,7 @@ class Door:
                 await self._lanes[lane].append(entries)
         except (Pause, TimeoutError) as error:
             raise Unavailable("unavailable", "the log is away", retry_after=2) from error
+        hit("door.appended")
 
     def _entry(self, arrival: Arrival) -> tuple[int, Entry]:
         value = arrivals.encode(arrival)
@@ -218,7 +221,9 @@ class Door:
             for row in rows:
                 for verdict in waiting.pop(row["key"]):
                     # Where somebody sent other content at the same time, only one of them has passed.
-                    if verdict.arrival and verdict.arrival.contenthash == row["content"].hex():
+                    content = row["content"].hex()
+                    arrival = verdict.arrival
+                    if arrival and content in (arrival.contenthash, UNKNOWN_CONTENT.hex()):
                         verdict.customer_id = row["customer_id"]
             if waiting and asyncio.get_running_loop().time() >= until:
                 return False
@@ -255,7 +260,7 @@ def _repeats_within(verdicts: Sequence[Verdict]) -> None:
 
 def _compare(verdict: Verdict, arrival: Arrival, contenthash: str) -> None:
     """Something came before under the same source and id: the same, or something else?"""
-    same = arrival.contenthash == contenthash
+    same = contenthash in (arrival.contenthash, UNKNOWN_CONTENT.hex())
     verdict.status = "duplicate" if same else "rejected"
     verdict.code = None if same else "conflicting_duplicate"
     verdict.errors = ()

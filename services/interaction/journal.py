@@ -19,12 +19,16 @@ def row(event: Event, value: bytes) -> tuple[Any, ...] | None:
         event.type,
         getattr(event.data, "channel", None),
         event.recordedtime,
+        event.offset,
         value,
     )
 
 
 JOURNAL = Journal(
     table=timeline,
-    columns=("customer_id", "time", "event_id", "type", "channel", "recorded_at", "value"),
+    columns=(
+        *("customer_id", "time", "event_id", "type"),
+        *("channel", "recorded_at", "log_offset", "value"),
+    ),
     row=row,
 )

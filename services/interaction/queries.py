@@ -1,12 +1,12 @@
 """Reads of interaction."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import func, select, tuple_
+from sqlalchemy import ColumnElement, func, select, tuple_
 
 from services.interaction.tables import contact, timeline
 from shared.database import ReadConnection, Row, fetch
@@ -32,7 +32,7 @@ async def positions_of(kernel: Kernel, customers: Iterable[UUID]) -> list[Positi
 
 async def events_of(
     conn: ReadConnection,
-    customer_id: UUID,
+    parts: Sequence[UUID],
     page: PageRequest,
     after: tuple[datetime, UUID] | None,
     between: TimeRange,
@@ -41,9 +41,9 @@ async def events_of(
     *,
     newest_first: bool = True,
 ) -> tuple[list[Row], int | None]:
-    """A customer's events, those of contacts with when they were taken back; one more than the page asks for, if
-    there is one."""
-    where = [timeline.c.customer_id == customer_id]
+    """The events of a customer's parts, those of contacts with when they were taken back; one more than the page
+    asks for, if there is one."""
+    where: list[ColumnElement[bool]] = [timeline.c.customer_id.in_(parts)]
     if types:
         where.append(timeline.c.type.in_(types))
     if channels:
@@ -67,6 +67,15 @@ async def events_of(
         .limit(page.limit + 1)
     )
     return await fetch(conn, statement), total
+
+
+async def heads_of(conn: ReadConnection, rows: Iterable[Row]) -> dict[UUID, UUID]:
+    """Under whose id the customers of these rows are known, of those who are one with others."""
+    wanted = list({row["customer_id"] for row in rows})
+    found = await conn.fetch(
+        "SELECT customer_id, head FROM grouping WHERE customer_id = ANY($1)", wanted
+    )
+    return {row["customer_id"]: row["head"] for row in found}
 
 
 async def is_known(conn: ReadConnection, customer_id: UUID) -> bool:

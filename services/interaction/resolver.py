@@ -6,13 +6,13 @@ what stands now.
 """
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 import msgspec
 
-from services.interaction import arrivals
+from services.interaction import arrivals, sharing
 from services.interaction.arrivals import CUSTOMER_ID, Arrival, partition_for
 from services.interaction.cases import COMPLAINT, Step, case_of, read_step
 from services.interaction.cloudevents import as_structured
@@ -28,16 +28,25 @@ from services.interaction.orders import (
     order_key,
     settle,
 )
-from services.interaction.resolving import Resolution, Resolved, resolve
+from services.interaction.recalling import UNKNOWN_CONTENT
+from services.interaction.resolving import (
+    EXCLUSIVE,
+    Key,
+    Known,
+    Resolution,
+    Resolved,
+    resolve,
+)
 from shared import codec, metrics
 from shared.database import Connection
+from shared.failpoints import hit
 from shared.identity import digest, known
 from shared.ids import new_id, new_id_in, partition_of
 from shared.kernel import Kernel
 from shared.language import HistoryClosed, IdentifiersAdded, IdentifiersLinked
 from shared.language.identifiers import TYPES
 from shared.log import Entry, Record, Topic, check_sizes
-from shared.loop.lease import Lease, Leases
+from shared.loop.lease import Lease, Leases, mark_of
 from shared.outbox import OUTBOX
 from shared.own_events import everywhere
 from shared.quarantine import Parked, put_aside
@@ -134,19 +143,23 @@ class Resolver:
             lease,
             next_offset=records[-1].offset + 1,
             last_event=batch.pending[-1].event_id if batch.pending else lease.last_event,
+            mark=mark_of(records[-1]),
         )
         async with self._kernel.database.transaction() as conn:
+            hit("resolve.begun")
             entries = await self._decide(conn, batch)
             entries += await self._close(conn, batch, records[-1])
             await self._put_aside(conn, lease.topic, batch.unusable)
             await self._leases.advance(conn, lease, after)
             await OUTBOX.append(conn, entries, records[-1].recorded_at)
+            hit("resolve.appended")
+        hit("resolve.committed")
         metrics.events_folded.labels(SERVICE, lease.topic).inc(len(records))
         return after
 
     async def park(self, lease: Lease, record: Record, error: BaseException) -> Lease:
         """A publisher's garbage never stops anything."""
-        after = replace(lease, next_offset=record.offset + 1)
+        after = replace(lease, next_offset=record.offset + 1, mark=mark_of(record))
         with contextlib.suppress(Refused):
             record = as_structured(record)
         async with self._kernel.database.transaction() as conn:
@@ -243,12 +256,13 @@ async def _attempt(conn: Connection, pending: Sequence[Pending], partitions: int
     if not fresh:
         return decided
     resolution = await _identify(conn, fresh, partitions)
+    anonymous = await _links(conn, fresh, resolution.events)
     await _remember(conn, fresh, resolution.events)
     told = await _settle_orders(conn, fresh, resolution.events)
     await _keep_cases(conn, fresh, resolution.events)
     for one, resolved, events in zip(fresh, resolution.events, told, strict=True):
         decided.customers.append(resolved.customer)
-        decided.entries += _entries(one, resolved, events, partitions)
+        decided.entries += _entries(one, resolved, events, anonymous, partitions)
     return decided
 
 
@@ -266,7 +280,7 @@ async def _fresh(
         if content is None:
             passed[one.key] = one.content
             fresh.append(one)
-        elif content == one.content:
+        elif content in (one.content, UNKNOWN_CONTENT):
             metrics.events_repeated.labels(SERVICE, "inbound").inc()
         else:
             unusable.append(Parked(one.record, "conflicting_duplicate", "resolve"))
@@ -301,7 +315,7 @@ async def _identify(conn: Connection, fresh: Sequence[Pending], partitions: int)
         together: one batch of one partition goes on as one batch of one partition."""
         return new_id_in(partition_for(identifiers, partitions), partitions)
 
-    resolution = resolve(customers, await known(conn, keys), digest, home)
+    resolution = resolve(customers, await _known(conn, customers, keys), digest, home)
     if resolution.new:
         rows = sorted(resolution.new.items())
         made = await conn.fetch(
@@ -313,7 +327,45 @@ async def _identify(conn: Connection, fresh: Sequence[Pending], partitions: int)
         )
         if len(made) < len(rows):
             raise _RacedError
+    if resolution.moved:
+        await sharing.move(conn, resolution.moved)
+    if resolution.own and not await sharing.stand_alone(conn, resolution.own):
+        raise _RacedError
     return resolution
+
+
+async def _known(conn: Connection, customers: Sequence[Mapping[str, str]], keys: set[Key]) -> Known:
+    """What is known of the identifiers of a batch."""
+    owners = await known(conn, keys)
+    shared = await sharing.shared_among(conn, keys)
+    doubtful = any(_is_doubtful(customer, owners) for customer in customers)
+    named = set(owners.values()) if doubtful else set()
+    return Known(owners, await sharing.exclusive_of(conn, named), shared)
+
+
+def _is_doubtful(customer: Mapping[str, str], owners: Mapping[Key, UUID]) -> bool:
+    """Whether an event's customer may be another one than whom its weaker identifiers name."""
+    keys = [(type_, digest(type_, value)) for type_, value in customer.items() if type_ in TYPES]
+    found = [owners.get(key) for key in keys]
+    new = any(key[0] in EXCLUSIVE and owner is None for key, owner in zip(keys, found, strict=True))
+    return len(keys) > 1 and (new or len(set(found) - {None}) > 1)
+
+
+async def _links(
+    conn: Connection, fresh: Sequence[Pending], resolved: Sequence[Resolved]
+) -> set[UUID]:
+    """Count whom the identifiers of events that named several customers have linked; answer those of the customers
+    who have only anonymous identifiers."""
+    linked = [
+        (event, [(t, digest(t, one.arrival.customer[t])) for t in event.named])
+        for one, event in zip(fresh, resolved, strict=True)
+        if event.parts
+    ]
+    anonymous = await sharing.anonymous_among(
+        conn, {part for event, _ in linked for part in event.parts}
+    )
+    await sharing.count_links(conn, linked, anonymous)
+    return anonymous
 
 
 async def _remember(
@@ -403,7 +455,11 @@ async def _keep_cases(
 
 
 def _entries(
-    one: Pending, resolved: Resolved, told: Sequence[Told], partitions: int
+    one: Pending,
+    resolved: Resolved,
+    told: Sequence[Told],
+    anonymous: Collection[UUID],
+    partitions: int,
 ) -> list[tuple[int, Entry]]:
     """An event with what its identifiers say before and beside it, ready for the outbox."""
     owner = str(resolved.customer)
@@ -418,7 +474,12 @@ def _entries(
     if resolved.parts:
         parts = [str(part) for part in resolved.parts]
         evidence = {t: v for t, v in one.arrival.customer.items() if t != CUSTOMER_ID}
-        linked = IdentifiersLinked(parts=parts, evidence=evidence)
+        linked = IdentifiersLinked(
+            parts=parts,
+            evidence=evidence,
+            named={type_: str(part) for type_, part in resolved.named.items()},
+            anonymous=[str(part) for part in resolved.parts if part in anonymous],
+        )
         made.append(_entry(one, "identifiers.linked", owner, linked, partitions))
     return made
 

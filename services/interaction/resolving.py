@@ -3,25 +3,35 @@
 The strongest identifier decides. An identifier never seen joins the customer that the event names; an event that
 names nobody known makes a new customer; one that names two known customers goes to the strongest identifier's,
 and the evidence that they may be one is told beside it.
+
+Nobody has two member numbers or two user ids: where an event brings another one than the customer has whom its
+weaker identifiers name, it is somebody else's. An anonymous identifier is from then on theirs; of others it is told
+that they may be one. An identifier that too many customers share names nobody: alone it stands for a part of its own.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
 from services.interaction.arrivals import CUSTOMER_ID
-from shared.language.identifiers import TYPES
+from shared.language.identifiers import NUMBERED, TYPES
 
 Key = tuple[str, bytes]
+
+EXCLUSIVE = ("member_no", "user_id")
+"""Types of which a customer has one."""
+ANONYMOUS = frozenset(TYPES) - NUMBERED
+"""Types that say nothing about who somebody is."""
 
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """The customer of one event, the identifiers it adds to them, and other customers it named."""
+    """The customer of one event, the identifiers it adds to them, other customers it named, and by which."""
 
     customer: UUID
     added: dict[str, str]
     parts: tuple[UUID, ...] = ()
+    named: dict[str, UUID] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -30,45 +40,106 @@ class Resolution:
 
     events: list[Resolved] = field(default_factory=list)
     new: dict[Key, UUID] = field(default_factory=dict)
+    moved: dict[Key, UUID] = field(default_factory=dict)
+    """Anonymous identifiers that are somebody else's from now on."""
+    own: dict[Key, UUID] = field(default_factory=dict)
+    """Shared identifiers that stood alone for the first time, and the part made for each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known before a batch."""
+
+    owners: Mapping[Key, UUID]
+    exclusive: Mapping[UUID, Collection[Key]] = field(default_factory=dict)
+    """The exclusive identifiers of the customers whom the batch's identifiers name, with all that they are one with."""
+    shared: Mapping[Key, UUID | None] = field(default_factory=dict)
+    """Identifiers that name nobody, and the part that each stands for alone; None: it never stood alone."""
 
 
 def resolve(
     customers: Sequence[Mapping[str, str]],
-    known: Mapping[Key, UUID],
+    known: Mapping[Key, UUID] | Known,
     digest: Callable[[str, str], bytes],
     new_id: Callable[[Mapping[str, str]], str],
 ) -> Resolution:
     """Resolve events, given by their identifiers (type -> normalised value), one after the other.
 
     `new_id` makes the id of a customer who is met for the first time, under these identifiers."""
-    result = Resolution()
+    before = known if isinstance(known, Known) else Known(known)
+    resolver = _Resolver(before, new_id)
     for identifiers in customers:
-        result.events.append(_one(identifiers, known, result.new, digest, new_id))
-    return result
+        keys = {t: (t, digest(t, identifiers[t])) for t in TYPES if t in identifiers}
+        resolver.take(identifiers, keys)
+    return resolver.result
 
 
-def _one(
-    identifiers: Mapping[str, str],
-    known: Mapping[Key, UUID],
-    new: dict[Key, UUID],
-    digest: Callable[[str, str], bytes],
-    new_id: Callable[[Mapping[str, str]], str],
-) -> Resolved:
-    keys = {t: (t, digest(t, identifiers[t])) for t in TYPES if t in identifiers}
-    named: list[UUID] = []
-    if CUSTOMER_ID in identifiers:
-        named.append(UUID(identifiers[CUSTOMER_ID]))
-    for key in keys.values():
-        customer = known.get(key) or new.get(key)
-        if customer is not None:
-            named.append(customer)
-    owner = named[0] if named else UUID(new_id(identifiers))
-    added = {
-        type_: identifiers[type_]
-        for type_, key in keys.items()
-        if key not in known and key not in new
-    }
-    for type_ in added:
-        new[keys[type_]] = owner
-    parts = tuple(dict.fromkeys(named))
-    return Resolved(owner, added, parts if len(parts) > 1 else ())
+class _Resolver:
+    """Resolves one event after the other, each knowing what those before it brought."""
+
+    def __init__(self, known: Known, new_id: Callable[[Mapping[str, str]], str]) -> None:
+        self._known = known
+        self._new_id = new_id
+        self._exclusive: dict[UUID, set[Key]] = {}
+        self.result = Resolution()
+
+    def take(self, identifiers: Mapping[str, str], keys: Mapping[str, Key]) -> None:
+        plain = {type_: key for type_, key in keys.items() if key not in self._known.shared}
+        if not plain and CUSTOMER_ID not in identifiers and keys:
+            self.result.events.append(Resolved(self._alone(identifiers, keys), {}))
+            return
+        named = {
+            type_: owner for type_, key in plain.items() if (owner := self._owner(key)) is not None
+        }
+        customer = self._customer(identifiers, plain, named)
+        for type_ in EXCLUSIVE:
+            if named.get(type_) == customer:
+                self._exclusive.setdefault(customer, set()).add(plain[type_])
+        for type_ in [t for t in named if t in ANONYMOUS and named[t] != customer]:
+            if self._other_person(named[type_], plain):
+                self.result.moved[plain[type_]] = customer
+                del named[type_]
+        added = {t: identifiers[t] for t, key in plain.items() if self._owner(key) is None}
+        for type_ in added:
+            self.result.new[plain[type_]] = customer
+            if type_ in EXCLUSIVE:
+                self._exclusive.setdefault(customer, set()).add(plain[type_])
+        parts = tuple(dict.fromkeys((customer, *named.values())))
+        several = len(parts) > 1
+        if several:
+            named |= dict.fromkeys(added, customer)
+        self.result.events.append(
+            Resolved(customer, added, parts if several else (), named if several else {})
+        )
+
+    def _owner(self, key: Key) -> UUID | None:
+        result = self.result
+        return result.moved.get(key) or self._known.owners.get(key) or result.new.get(key)
+
+    def _customer(
+        self, identifiers: Mapping[str, str], keys: Mapping[str, Key], named: Mapping[str, UUID]
+    ) -> UUID:
+        """Our own id's; else the strongest identifier's whose customer this may be; else a new one."""
+        if CUSTOMER_ID in identifiers:
+            return UUID(identifiers[CUSTOMER_ID])
+        for type_, owner in named.items():
+            if type_ in EXCLUSIVE or not self._other_person(owner, keys):
+                return owner
+        return UUID(self._new_id(identifiers))
+
+    def _other_person(self, customer: UUID, keys: Mapping[str, Key]) -> bool:
+        """Whether the event brings a member number or user id, and the customer has another one."""
+        has = {*self._known.exclusive.get(customer, ()), *self._exclusive.get(customer, ())}
+        return any(
+            keys[type_] not in has and any(of == type_ for of, _ in has)
+            for type_ in EXCLUSIVE
+            if type_ in keys
+        )
+
+    def _alone(self, identifiers: Mapping[str, str], keys: Mapping[str, Key]) -> UUID:
+        """The part of the strongest of identifiers that all name nobody."""
+        key = next(iter(keys.values()))
+        part = self._known.shared[key] or self.result.own.get(key)
+        if part is None:
+            part = self.result.own[key] = UUID(self._new_id(identifiers))
+        return part

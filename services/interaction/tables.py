@@ -1,6 +1,7 @@
 """What interaction keeps: the door's memory, settled orders, the timeline."""
 
 from sqlalchemy import (
+    BigInteger,
     Column,
     DateTime,
     Index,
@@ -49,6 +50,7 @@ timeline = Table(
     Column("type", Text, nullable=False),
     Column("channel", Text),
     Column("recorded_at", Time, nullable=False),
+    Column("log_offset", BigInteger, comment="where it stands in its partition"),
     Column("value", LargeBinary, nullable=False, comment="the event as it stands on the log"),
     PrimaryKeyConstraint("customer_id", "time", "event_id"),
     Index("timeline_recorded", desc("recorded_at")),
@@ -105,6 +107,26 @@ contact = Table(
     Index("contact_by_customer", "customer_id", desc("at"), desc("id")),
     Index("contact_by_handler", "handled_by", desc("at"), desc("id")),
     comment="Contacts that people recorded by hand.",
+)
+
+shared_identifier = Table(
+    "shared_identifier",
+    metadata,
+    Column("type", Text, nullable=False),
+    Column("digest", LargeBinary, nullable=False),
+    Column("customer_id", UUID, comment="the part that it stands for alone"),
+    PrimaryKeyConstraint("type", "digest"),
+    comment="Identifiers that have linked more customers than their limit: they name nobody any more.",
+)
+
+identifier_link = Table(
+    "identifier_link",
+    metadata,
+    Column("type", Text, nullable=False),
+    Column("digest", LargeBinary, nullable=False),
+    Column("customer_id", UUID, nullable=False),
+    PrimaryKeyConstraint("type", "digest", "customer_id"),
+    comment="Which known customers an identifier has linked.",
 )
 
 closing = Table(

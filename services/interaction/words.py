@@ -69,6 +69,8 @@ _LABELLED = {
     "lifecycle.changed": {"state": "lifecycle"},
     "score.churn_band_changed": {"band": "churn_band"},
     "score.rfm_class_changed": {"rfm_class": "rfm_class"},
+    "score.matrix_changed": {"matrix": "matrix"},
+    "score.matrix_reviewed": {"matrix": "matrix"},
 }
 """Codes in an event's data, and the kind of label that people know them by."""
 
@@ -99,6 +101,10 @@ SUMMARIES: Words = {
     "customer.identified": {"zh": "标识关联", "en": "Identifiers connected"},
     "customer.edited": {"zh": "客户资料被修改", "en": "Record edited"},
     "customer.numbered": {"zh": "客户编号 {number}", "en": "Customer number {number}"},
+    "customer.regrouped": {
+        "zh": "客户合并或拆分：{reason}",
+        "en": "Customers merged or split: {reason}",
+    },
     "consent.changed": {"zh": "授权变更：{channel}", "en": "Consent changed: {channel}"},
     "message.delivered": {"zh": "消息送达", "en": "Message delivered"},
     "message.opened": {"zh": "消息被打开", "en": "Message opened"},
@@ -114,6 +120,11 @@ SUMMARIES: Words = {
     "lifecycle.changed": {"zh": "生命周期：{state}", "en": "Lifecycle: {state}"},
     "score.churn_band_changed": {"zh": "流失风险：{band}", "en": "Churn risk: {band}"},
     "score.rfm_class_changed": {"zh": "RFM 类别：{rfm_class}", "en": "RFM class: {rfm_class}"},
+    "score.matrix_changed": {"zh": "价值矩阵：{matrix}", "en": "Value matrix: {matrix}"},
+    "score.matrix_reviewed": {
+        "zh": "{by} 复核价值矩阵：{matrix}",
+        "en": "Value matrix reviewed by {by}: {matrix}",
+    },
     "segment.entered": {"zh": "进入分群：{name}", "en": "Entered segment: {name}"},
     "segment.left": {"zh": "离开分群：{name}", "en": "Left segment: {name}"},
 }

@@ -5,8 +5,16 @@ from typing import Any
 import httpx
 from fastapi import FastAPI
 
-from services.profile.api import customers, editing, policies
+from services.profile.api import (
+    customers,
+    editing,
+    merge_preview,
+    merges,
+    merging_policy,
+    policies,
+)
 from services.profile.api.identities import Identities
+from services.profile.api.merge_preview import Asking
 from services.profile.api.scores import Scoring
 from services.profile.service import SERVICE
 from services.profile.settings import Settings
@@ -29,12 +37,19 @@ def build(own: Settings, settings: KernelSettings | None = None) -> FastAPI:
         others = kernel.settings
         return {
             "scoring": Scoring(_client(others.scoring_url, own.scoring_seconds)),
+            "merging": {
+                "scores": Asking(_client(others.scoring_url, own.scoring_seconds)),
+                "segments": Asking(_client(others.campaign_url, own.scoring_seconds)),
+            },
             "identities": Identities(
                 _client(others.interaction_url, own.identities_seconds), others.inbound_secret
             ),
         }
 
-    routers = [customers.router, editing.router, policies.router, quarantine_router("profile")]
+    routers = [
+        *(customers.router, editing.router, merge_preview.router, merges.router),
+        *(policies.router, merging_policy.router, quarantine_router("profile")),
+    ]
     app = build_app(SERVICE, own, routers, title="Tenure: profile", extra=extra, settings=settings)
     app.state.words = {**app.state.words, **ERRORS}
     return app

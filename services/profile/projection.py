@@ -32,11 +32,14 @@ COLUMNS = (
 
 LONGEST_SEARCHED = 8000
 
-SHOWS = frozenset({"score.churn_band_changed", "score.rfm_class_changed"})
+SHOWS = frozenset({"score.churn_band_changed", "score.rfm_class_changed", "score.matrix_changed"})
 EMITS = frozenset({"lifecycle.changed", "tag.gained", "tag.dropped"})
 _OF_THE_STREAM = frozenset({"clock.ticked", "history.closed", "policy.published"})
 _UNHEARD = frozenset(
-    {"identifiers.linked", "complaint.assigned", "segment.entered", "segment.left"}
+    {
+        *("identifiers.linked", "customer.regrouped"),
+        *("complaint.assigned", "segment.entered", "segment.left", "score.matrix_reviewed"),
+    }
 )
 CONSUMES = frozenset(EVENT_TYPES) - SHOWS - EMITS - _OF_THE_STREAM - _UNHEARD
 
@@ -106,4 +109,5 @@ PROFILE: Projection[Profile, Told, View] = Projection(
     items_table=profile_item,
     columns=COLUMNS,
     row=row,
+    announced=("churn_band", "rfm_class", "matrix"),
 )

@@ -1,5 +1,7 @@
 """A new version of a policy: numbered, immutable, told to every partition in one transaction."""
 
+from typing import Any
+
 import orjson
 
 from services.profile.projector.rules import BUILT_IN, Rules, body
@@ -16,12 +18,18 @@ async def publish(kernel: Kernel, name: str, rules: Rules, by: str) -> tuple[int
     The same thresholds as the newest version's are published as no other version: then the position
     is empty.
     """
+    return await publish_body(kernel, name, body(rules), by, body(BUILT_IN[name]))
+
+
+async def publish_body(
+    kernel: Kernel, name: str, values: dict[str, Any], by: str, built_in: dict[str, Any]
+) -> tuple[int, str]:
+    """The same of any policy. `built_in`: its first version."""
     now = kernel.clock()
     async with kernel.database.transaction() as conn:
         await conn.execute("SELECT pg_advisory_xact_lock(hashtextextended($1, 12))", name)
         note = await conn.fetchval("SELECT note FROM task WHERE name = $1", f"policy {name}")
-        newest = note or {"version": 1, "body": body(BUILT_IN[name])}
-        values = body(rules)
+        newest = note or {"version": 1, "body": built_in}
         if newest["body"] == values:
             return newest["version"], ""
         version = newest["version"] + 1

@@ -1,20 +1,23 @@
 """What profile answers from: reads only."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import Select, and_, bindparam, func, or_, select
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import FromClause, Select, and_, bindparam, case, func, or_, select
+from sqlalchemy.dialects.postgresql import JSONB, aggregate_order_by
 from sqlalchemy.sql.elements import ColumnElement
 
-from services.profile.projector import Item, Profile, Told, View
+from services.profile.projection import PROFILE
+from services.profile.projector import Item, Profile, Told, View, walk
 from services.profile.tables import metadata, profile, profile_item
 from shared.database import Compiled, ReadConnection, Row, fetch
 from shared.errors import NotFound
 from shared.identity import find_customer
+from shared.policies import load_policies
 from shared.projection import Policy
 
 decode_view = msgspec.msgpack.Decoder(View).decode
@@ -46,12 +49,14 @@ class Found:
     view: View
     told: Told
     clock: datetime | None
+    merged_from: Sequence[UUID] = ()
+    """The ids of customers who have become one with this one."""
     sorted_by: Any = None
 
 
 @dataclass(frozen=True, slots=True)
 class Whole:
-    """One customer with all child rows, to be walked."""
+    """One customer with all child rows, of all parts, walked."""
 
     customer_id: UUID
     state: Profile
@@ -118,9 +123,26 @@ CLOCK_OF_ROW = (
     .scalar_subquery()
 )
 """The clock of a row's partition."""
+_PART = profile.alias("part")
+
+
+def _merged_from(head: FromClause) -> ColumnElement[Any]:
+    """The ids of the other parts; nothing is looked up for who has none."""
+    others = (
+        select(func.array_agg(aggregate_order_by(_PART.c.customer_id, _PART.c.customer_id)))
+        .where(_PART.c.head == head.c.customer_id, _PART.c.head != _PART.c.customer_id)
+        .correlate(head)
+        .scalar_subquery()
+    )
+    return case((head.c.parts > 1, others)).label("merged_from")
+
+
 _FIND = Compiled(
     select(
         _HEAD.c.customer_id,
+        _HEAD.c.parts,
+        _HEAD.c.partition,
+        _merged_from(_HEAD),
         _HEAD.c.state,
         _HEAD.c.view,
         _HEAD.c.told,
@@ -150,6 +172,7 @@ def _found(row: Row, sorted_by: Any = None) -> Found:
         view=decode_view(row["view"]),
         told=_told(row["told"]) if row["told"] else Told(),
         clock=row["clock"],
+        merged_from=row["merged_from"] or (),
         sorted_by=sorted_by,
     )
 
@@ -157,15 +180,38 @@ def _found(row: Row, sorted_by: Any = None) -> Found:
 async def find_whole(conn: ReadConnection, reference: str) -> Whole:
     """The customer with all child rows. Raises NotFound."""
     row = await _row(conn, await find_customer(conn, reference))
-    state = decode_state(row["state"])
-    items = await fetch(
-        conn,
-        select(profile_item.c.item, profile_item.c.state).where(
-            profile_item.c.customer_id == row["customer_id"]
-        ),
+    head = row["customer_id"]
+    if row["parts"] > 1:
+        state = (await together(conn, [head]))[head]
+        state = walk(state, await load_policies(conn, row["partition"]))
+    else:
+        state = (await states_of(conn, [head]))[head]
+    return Whole(head, state, row["clock"])
+
+
+async def states_of(conn: ReadConnection, parts: Sequence[UUID]) -> dict[UUID, Profile]:
+    """Parts by themselves, each with all child rows; those of whom nothing is known are left out."""
+    chosen = select(profile.c.customer_id, profile.c.state).where(
+        profile.c.customer_id.in_(parts), profile.c.state != b""
     )
-    state.items = {one["item"]: decode_item(one["state"]) for one in items}
-    return Whole(row["customer_id"], state, row["clock"])
+    states = {row["customer_id"]: decode_state(row["state"]) for row in await fetch(conn, chosen)}
+    items = select(profile_item.c.customer_id, profile_item.c.item, profile_item.c.state)
+    for row in await fetch(conn, items.where(profile_item.c.customer_id.in_(list(states)))):
+        states[row["customer_id"]].items[row["item"]] = decode_item(row["state"])
+    return states
+
+
+async def together(conn: ReadConnection, heads: Sequence[UUID]) -> dict[UUID, Profile]:
+    """Customers of several parts: what all of them amount to, to be walked."""
+    chosen = select(profile.c.customer_id, profile.c.head).where(profile.c.head.in_(heads))
+    order = (profile.c.head, profile.c.head != profile.c.customer_id, profile.c.customer_id)
+    rows = await fetch(conn, chosen.order_by(*order))
+    states = await states_of(conn, [row["customer_id"] for row in rows])
+    groups: dict[UUID, list[Profile]] = {}
+    for row in rows:
+        if row["customer_id"] in states:
+            groups.setdefault(row["head"], []).append(states[row["customer_id"]])
+    return {head: PROFILE.grouped(group) for head, group in groups.items()}
 
 
 async def list_customers(
@@ -195,6 +241,7 @@ async def list_customers(
 def _page(filters: Filters, column: ColumnElement[Any]) -> Select[Any]:
     chosen = select(
         profile.c.customer_id,
+        _merged_from(profile),
         profile.c.view,
         profile.c.told,
         column.label("value"),

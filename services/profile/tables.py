@@ -1,16 +1,22 @@
 """Profile's tables: one row per customer with what lists filter and sort by, its child rows, the
-numbers that were claimed."""
+numbers that were claimed, and who is one with whom."""
 
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
+    Boolean,
     Column,
     Double,
     Identity,
     Index,
+    LargeBinary,
     MetaData,
+    PrimaryKeyConstraint,
     SmallInteger,
     Table,
     Text,
+    desc,
+    text,
 )
 from sqlalchemy.dialects.postgresql import JSONB, UUID
 
@@ -60,3 +66,83 @@ number_claim = Table(
 )
 """Who has which number: claimed once, in the transaction that says so on the log. Serials have
 gaps: a transaction that fails takes its own with it."""
+
+merge = Table(
+    "merge",
+    metadata,
+    Column("id", UUID, primary_key=True),
+    Column("status", Text, nullable=False, comment="proposed, merged, dismissed, withdrawn, split"),
+    Column("parts", ARRAY(UUID), nullable=False, comment="whom it joins"),
+    Column("reason", Text, nullable=False),
+    Column("created_at", Time, nullable=False),
+    Column("created_by", Text, nullable=False, comment="who, or the policy's version"),
+    Column("decided_at", Time),
+    Column("decided_by", Text),
+    Column("decision", Text, comment="why it was decided so"),
+    Column("by_person", Boolean, nullable=False, comment="whether a person decided last"),
+    Column("revision", BigInteger, comment="of the regrouping that it made, or undid, last"),
+    Column("judged", BigInteger, nullable=False, comment="the policy's version that judged it"),
+    Index("merge_newest", desc("created_at"), desc("id")),
+    Index("merge_by_status", "status", desc("created_at"), desc("id")),
+    Index("merge_open", "judged", postgresql_where=text("status = 'proposed'")),
+    comment="Every merge and every proposal of one.",
+)
+
+merge_part = Table(
+    "merge_part",
+    metadata,
+    Column("merge_id", UUID, nullable=False),
+    Column("customer_id", UUID, nullable=False),
+    PrimaryKeyConstraint("merge_id", "customer_id"),
+    Index("merge_part_customer", "customer_id"),
+    comment="Whom each merge joins, for finding it by them.",
+)
+
+merge_evidence = Table(
+    "merge_evidence",
+    metadata,
+    Column("merge_id", UUID, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("digest", LargeBinary, nullable=False, comment="keyed hash of the identifier"),
+    Column("customer_id", UUID, nullable=False, comment="whom it names"),
+    Column("event_id", UUID, nullable=False, comment="the event in which it stood first"),
+    Column("seen_at", Time, nullable=False),
+    PrimaryKeyConstraint("merge_id", "type", "digest"),
+    Index("merge_evidence_identifier", "type", "digest"),
+    comment="Identifiers that speak for a merge. Their values stand in the customers' own rows only.",
+)
+
+merge_group = Table(
+    "merge_group",
+    metadata,
+    Column("customer_id", UUID, primary_key=True),
+    Column("head", UUID, nullable=False),
+    Column("parts", ARRAY(UUID), nullable=False),
+    Column("revision", BigInteger, nullable=False),
+    Index("merge_group_revision", "revision"),
+    comment="What was decided last about each part: ahead of what is folded.",
+)
+
+identifier_link = Table(
+    "identifier_link",
+    metadata,
+    Column("type", Text, nullable=False),
+    Column("digest", LargeBinary, nullable=False),
+    Column("customer_id", UUID, nullable=False),
+    PrimaryKeyConstraint("type", "digest", "customer_id"),
+    comment="Whom an identifier has linked, up to one more than its limit.",
+)
+
+link = Table(
+    "link",
+    metadata,
+    Column("event_id", UUID, nullable=False),
+    Column("at", Time, nullable=False),
+    Column("parts", ARRAY(UUID), nullable=False, comment="strongest first"),
+    Column("anonymous", ARRAY(UUID), nullable=False),
+    Column("types", ARRAY(Text), nullable=False),
+    Column("digests", ARRAY(LargeBinary), nullable=False),
+    Column("named", ARRAY(UUID), nullable=False, comment="whom each identifier names"),
+    Index("link_at", "at", "event_id"),
+    comment="Events that named several customers, until it is decided what they mean.",
+)

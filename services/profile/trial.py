@@ -10,8 +10,8 @@ from uuid import UUID
 from sqlalchemy import select
 
 from services.profile import queries
-from services.profile.projector import Item, Profile, View, derive, needs_items, walk
-from services.profile.tables import profile, profile_item
+from services.profile.projector import Profile, View, derive, needs_items, walk
+from services.profile.tables import profile
 from shared.database import Database, ReadConnection, fetch
 from shared.policies import load_policies
 from shared.projection import Policies, Policy
@@ -63,8 +63,8 @@ async def _chunk(conn: ReadConnection, after: UUID) -> list[Tried]:
         conn,
         select(
             profile.c.customer_id,
+            profile.c.parts,
             profile.c.partition,
-            profile.c.state,
             profile.c.view,
             queries.CLOCK_OF_ROW.label("clock"),
         )
@@ -72,18 +72,19 @@ async def _chunk(conn: ReadConnection, after: UUID) -> list[Tried]:
         .order_by(profile.c.customer_id)
         .limit(CHUNK),
     )
-    items: dict[UUID, dict[str, Item]] = {row["customer_id"]: {} for row in rows}
-    found = select(profile_item.c.customer_id, profile_item.c.item, profile_item.c.state)
-    for one in await fetch(conn, found.where(profile_item.c.customer_id.in_(list(items)))):
-        items[one["customer_id"]][one["item"]] = queries.decode_item(one["state"])
+    states = await queries.states_of(
+        conn, [row["customer_id"] for row in rows if row["parts"] == 1]
+    )
+    several = [row["customer_id"] for row in rows if row["parts"] > 1]
+    if several:
+        states |= await queries.together(conn, several)
     policies = {
         partition: await load_policies(conn, partition)
         for partition in {row["partition"] for row in rows}
     }
     tried = []
     for row in rows:
-        state = queries.decode_state(row["state"])
-        state.items = items[row["customer_id"]]
+        state = states.get(row["customer_id"]) or Profile()
         view = queries.decode_view(row["view"])
         in_force = policies[row["partition"]]
         tried.append(Tried(row["customer_id"], state, view, row["clock"], in_force))

@@ -22,6 +22,22 @@ ERRORS: Words = {
         "en": "One of these identifiers belongs to another customer.",
         "zh": "其中有标识已属于另一位客户。",
     },
+    "merge_not_found": {
+        "en": "There is no such merge or proposal.",
+        "zh": "没有找到该合并记录或合并建议。",
+    },
+    "already_merged": {
+        "en": "These are one customer already.",
+        "zh": "这些已经是同一位客户。",
+    },
+    "too_many_parts": {
+        "en": "A customer can consist of {limit} merged customers at most.",
+        "zh": "一位客户最多可由 {limit} 位客户合并而成。",
+    },
+    "merge_not_open": {
+        "en": "This merge is {status}: it is neither in force nor proposed.",
+        "zh": "该合并当前状态为 {status}，既未生效也不在待定中。",
+    },
     "policy_version_not_found": {
         "en": "This policy has no such version.",
         "zh": "该策略没有此版本。",
@@ -139,11 +155,48 @@ NOTES: Words = {
         "en": "Scoring does not answer at the moment; its numbers are left out.",
         "zh": "评分服务暂时无响应，未附评分数据。",
     },
+    "segments_away": {
+        "en": "Campaign does not answer at the moment; segments are left out.",
+        "zh": "营销服务暂时无响应，未附客户分群数据。",
+    },
     "scores_unknown": {
         "en": "Scoring does not know this customer yet.",
         "zh": "评分服务尚无该客户的数据。",
     },
 }
+
+MERGES: Words = {
+    "proposed": {"en": "Proposed", "zh": "待确认"},
+    "merged": {"en": "Merged", "zh": "已合并"},
+    "dismissed": {"en": "Dismissed", "zh": "已驳回"},
+    "withdrawn": {"en": "Withdrawn", "zh": "已撤回"},
+    "split": {"en": "Split again", "zh": "已拆分"},
+}
+"""What became of a merge."""
+
+MERGE_REASONS: Words = {
+    "anonymous": {
+        "en": "An anonymous visitor turned out to be a known customer.",
+        "zh": "匿名访客已确认为已知客户。",
+    },
+    "trusted": {
+        "en": "One event named both by identifiers that the policy trusts.",
+        "zh": "同一事件以策略信任的标识同时指向这些客户。",
+    },
+    "named_together": {
+        "en": "One event named these customers together.",
+        "zh": "同一事件同时指向这些客户。",
+    },
+    "settled": {
+        "en": "They have become one customer by another merge.",
+        "zh": "已通过其他合并成为同一客户。",
+    },
+    "unsupported": {
+        "en": "The identifiers behind it are blocked, or shared by too many customers.",
+        "zh": "所依据的标识已被屏蔽，或被过多客户共用。",
+    },
+}
+"""Why the policy merged, proposed or withdrew."""
 
 VIEWS: Mapping[str, Mapping[str, str]] = {
     "引入-转化-增长-成熟-流失": {
@@ -196,3 +249,8 @@ def tag_reason(code: str, params: Mapping[str, Any], language: Language) -> str:
 def tag_label(tag: str, language: Language) -> str:
     """What people call a tag; a tag of the house's own is its own label."""
     return label("tag", tag, language)
+
+
+def merge_reason(reason: str, language: Language) -> str:
+    """Why something was merged: a person's own words, or the policy's reason in words."""
+    return say(MERGE_REASONS, reason, language) if reason in MERGE_REASONS else reason

@@ -2,7 +2,7 @@
 
 from fastapi import FastAPI
 
-from services.scoring.api import models, scores
+from services.scoring.api import matrix, merging, models, policies, scores
 from services.scoring.service import SERVICE
 from services.scoring.settings import Settings
 from services.scoring.words import ERRORS
@@ -13,7 +13,14 @@ from shared.settings import KernelSettings
 
 def build(own: Settings, settings: KernelSettings | None = None) -> FastAPI:
     """The application, as tests and the process make it."""
-    routers = [scores.router, models.router, quarantine_router("scoring")]
+    routers = [
+        scores.router,
+        matrix.router,
+        policies.router,
+        models.router,
+        merging.router,
+        quarantine_router("scoring"),
+    ]
     app = build_app(SERVICE, own, routers, title="Tenure: scoring", settings=settings)
     app.state.words = {**app.state.words, **ERRORS}
     return app

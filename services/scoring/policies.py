@@ -1,7 +1,8 @@
 """What judging goes by: the churn model, the cut points of RFM, bands and classes. All versioned.
 
-`churn` and `rfm` are fitted to the population and published on the log; `scoring` (bands and
-classes) is a choice. Before a version is published the defaults here hold, as version 0.
+`churn`, `rfm` and `population` are fitted to all customers and published on the log; `scoring`
+(bands, classes, matrix, margins) is a choice. Before a version is published the defaults here hold,
+as version 0.
 """
 
 from typing import Literal, TypeVar
@@ -9,9 +10,9 @@ from typing import Literal, TypeVar
 import msgspec
 
 from services.scoring.models.bgnbd import Parameters
-from shared.projection import Policies
+from shared.projection import Policies, Policy
 
-CHURN, RFM, SCORING = NAMES = ("churn", "rfm", "scoring")
+CHURN, RFM, SCORING, POPULATION = NAMES = ("churn", "rfm", "scoring", "population")
 
 Band = Literal["low", "medium", "high"]
 BANDS: tuple[Band, ...] = ("low", "medium", "high")
@@ -30,6 +31,15 @@ CLASSES = (
     "hibernating",
     "lost",
 )
+
+
+Cell = Literal["core", "potential", "basic", "watch"]
+CELLS: tuple[Cell, ...] = ("core", "potential", "basic", "watch")
+"""Value and activity: both high, value only, activity only, neither."""
+
+YEAR_MONTHS = 12
+STEP_PERCENT = 5
+"""Shares at the top of the population are known in steps of so many percent."""
 
 
 class Usual(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,13 +82,96 @@ class RfmCuts(msgspec.Struct, frozen=True, kw_only=True):
     """Net spend in minor units, by main currency; customers are ranked within theirs."""
 
 
+class SpendModel(msgspec.Struct, frozen=True):
+    """A fitted Gamma-Gamma, in minor units of one currency."""
+
+    p: float
+    q: float
+    v: float
+    customers: int
+
+
+class Population(msgspec.Struct, frozen=True, kw_only=True):
+    """What is so among all who have bought. Money in minor units, by main currency."""
+
+    customers: int
+    fitted_at: str
+    spend_year: dict[str, list[int]]
+    """The smallest spend in twelve months among the top 95, 90, ..., 5 % of those who spent."""
+    active_months: list[int]
+    """The same of months with an order, of the last twelve."""
+    orders: int
+    """Median number of orders."""
+    monetary: dict[str, int]
+    """Median net spend of all time."""
+    order: dict[str, int]
+    """Median of the customers' mean order."""
+    spend: dict[str, SpendModel] = {}
+    """What a purchase day is worth."""
+    satisfaction: float | None = None
+    """Mean of all answers to surveys, 0 to 100; None where there are too few."""
+
+    def top(self, quantiles: list[int], percent: int) -> int:
+        """The smallest value among the top so many percent (a multiple of 5 between 5 and 95)."""
+        return quantiles[(100 - percent) // STEP_PERCENT - 1]
+
+
+class MatrixRules(msgspec.Struct, frozen=True, kw_only=True):
+    """What counts as high value, and as active."""
+
+    by: Literal["quantile", "absolute"] = "quantile"
+    """`quantile`: the top of these customers; until there are enough of them, and in a currency of
+    too few, the absolute thresholds hold."""
+    value_from: str = "1000000"
+    """Net spend in twelve months that must be exceeded, in major units of the main currency."""
+    value_from_by_currency: dict[str, str] = {}
+    """Others for some currencies."""
+    active_from: int = YEAR_MONTHS
+    """Months of the last twelve with an order."""
+    value_top_percent: int = 20
+    activity_top_percent: int = 50
+
+
+class Margins(msgspec.Struct, frozen=True, kw_only=True):
+    """What is left of a sale, as a share of it."""
+
+    default: float = 0.3
+    categories: dict[str, float] = {}
+
+    def of(self, category: str) -> float:
+        """The margin of a category."""
+        return self.categories.get(category, self.default)
+
+
+class SatisfactionRules(msgspec.Struct, frozen=True, kw_only=True):
+    """How much an answer weighs against what is usual, and for how long."""
+
+    prior: float | None = None
+    """0 to 100, what is assumed of whom nothing is known; None: the mean of all answers."""
+    strength: float = 3.0
+    """So many answers weigh as much as what is assumed."""
+    half_life_days: int = 180
+
+
+class ValueRules(msgspec.Struct, frozen=True, kw_only=True):
+    """How far the future counts."""
+
+    years: int = 3
+    discount_rate: float = 0.1
+    """A year."""
+
+
 class Scoring(msgspec.Struct, frozen=True, kw_only=True):
-    """Bands of the churn probability and names of the RFM classes."""
+    """Bands of the churn probability, names of the RFM classes, the matrix, margins."""
 
     medium_from: float
     high_from: float
     classes: list[list[str]]
     """Row r (1 to 5), column the mean of f and m, rounded up (1 to 5)."""
+    matrix: MatrixRules = MatrixRules()
+    margins: Margins = Margins()
+    satisfaction: SatisfactionRules = SatisfactionRules()
+    value: ValueRules = ValueRules()
 
     def band(self, probability: float) -> Band:
         """The band of a churn probability; each begins at its threshold."""
@@ -119,7 +212,15 @@ DEFAULT_SCORING = Scoring(
 a margin for the model's error (0.6, not 0.5). `low`: at least seven in ten of them will come back.
 They do not depend on what others do: a shop that loses everybody sees everybody in `high`."""
 
+USUAL_SATISFACTION = 70.0
+"""What is assumed before there are answers to learn from."""
+
 _Body = TypeVar("_Body", bound=msgspec.Struct)
+
+_MOST_READ = 64
+_read: dict[int, tuple[Policy, msgspec.Struct]] = {}
+"""Bodies as they were read last, by the identity of the policy, which is kept beside: a worker
+derives thousands of customers by the same ones."""
 
 
 def label(policies: Policies, name: str) -> str:
@@ -130,7 +231,15 @@ def label(policies: Policies, name: str) -> str:
 
 def _in_force(policies: Policies, name: str, shape: type[_Body]) -> _Body | None:
     policy = policies.get(name)
-    return msgspec.convert(policy.body, shape) if policy else None
+    if policy is None:
+        return None
+    known = _read.get(id(policy))
+    if known is None or known[0] is not policy:
+        if len(_read) >= _MOST_READ:
+            _read.clear()
+        known = _read[id(policy)] = (policy, msgspec.convert(policy.body, shape))
+    assert isinstance(known[1], shape)
+    return known[1]
 
 
 def churn_model(policies: Policies) -> ChurnModel:
@@ -141,6 +250,20 @@ def churn_model(policies: Policies) -> ChurnModel:
 def rfm_cuts(policies: Policies) -> RfmCuts | None:
     """The cut points in force; None before the first fit."""
     return _in_force(policies, RFM, RfmCuts)
+
+
+def population(policies: Policies) -> Population | None:
+    """What is known of all customers; None before the first fit."""
+    return _in_force(policies, POPULATION, Population)
+
+
+def usual_satisfaction(policies: Policies) -> float:
+    """What is assumed of whom nothing is known, 0 to 100."""
+    chosen = scoring(policies).satisfaction.prior
+    if chosen is not None:
+        return chosen
+    known = population(policies)
+    return USUAL_SATISFACTION if known is None or known.satisfaction is None else known.satisfaction
 
 
 def scoring(policies: Policies) -> Scoring:

@@ -19,13 +19,34 @@ COLUMNS = (
     "orders",
     "currency",
     "monetary",
+    "matrix",
+    "matrix_found",
+    "spend_year",
+    "spend_from",
+    "active_months",
+    "active_from",
+    "satisfaction",
+    "answers",
+    "answer_points",
 )
 
 
 def row(view: View) -> tuple[Any, ...]:
-    """Values of `COLUMNS`; all None for who never bought."""
+    """Values of `COLUMNS`; None for who never bought, but for what people say and decide."""
+    cell, mood = view.matrix, view.satisfaction
+    said = (
+        cell.cell if cell else None,
+        cell.found if cell else None,
+        cell.spend_year if cell else None,
+        cell.spend_from if cell else None,
+        cell.active_months if cell else None,
+        cell.active_from if cell else None,
+        mood.score if mood else None,
+        mood.answers if mood else None,
+        mood.points if mood else None,
+    )
     if view.churn is None or view.rfm is None or view.totals is None:
-        return (None,) * len(COLUMNS)
+        return (None,) * (len(COLUMNS) - len(said)) + said
     churn, rfm, totals = view.churn, view.rfm, view.totals
     return (
         churn.probability,
@@ -39,12 +60,13 @@ def row(view: View) -> tuple[Any, ...]:
         rfm.frequency,
         rfm.currency,
         rfm.monetary,
+        *said,
     )
 
 
 SCORES: Projection[State, Told, View] = Projection(
     name="score",
-    version=1,
+    version=2,
     consumes=projector.CONSUMES,
     shows=projector.SHOWS,
     emits=projector.EMITS,

@@ -2,7 +2,10 @@
 
 from services.scoring.projection import SCORES
 from services.scoring.publishing import FIT
+from services.scoring.reviewing import REVIEW
 from services.scoring.tables import metadata
 from shared.service import Service
 
-SERVICE = Service(name="scoring", metadata=metadata, projections=(SCORES,), tasks=(FIT,))
+SERVICE = Service(
+    name="scoring", metadata=metadata, projections=(SCORES,), tasks=(FIT, REVIEW), version=2
+)

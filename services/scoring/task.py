@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from services.scoring import policies as rules
 from services.scoring.fitting import (
@@ -18,6 +18,7 @@ from services.scoring.fitting import (
     is_same_cuts,
     is_same_model,
 )
+from services.scoring.population import Everybody, fit_population, is_same_population
 from services.scoring.queries import policies_in_force
 from services.scoring.tables import score
 from shared.database import ReadConnection, fetch
@@ -36,9 +37,21 @@ _TOTALS = select(
     score.c.currency,
 ).where(score.c.purchase_days > 0)
 
+_SPENT = select(
+    score.c.currency,
+    score.c.purchase_days,
+    score.c.orders,
+    func.coalesce(score.c.monetary, 0),
+    func.coalesce(score.c.spend_year, 0),
+    func.coalesce(score.c.active_months, 0),
+).where(score.c.purchase_days > 0, score.c.head == score.c.customer_id)
+_ANSWERS = select(
+    func.coalesce(func.sum(score.c.answers), 0), func.coalesce(func.sum(score.c.answer_points), 0)
+).where(score.c.head == score.c.customer_id)
+
 
 async def fit(conn: ReadConnection, clock: datetime) -> list[PolicyPublished]:
-    """New versions of `churn` and `rfm`; none where nothing changed or there are too few customers.
+    """New versions of `churn`, `rfm` and `population`; none where nothing changed or there are too few customers.
 
     Call it when the log is caught up, so that the newest versions are in the table of policies.
     """
@@ -53,7 +66,23 @@ async def fit(conn: ReadConnection, clock: datetime) -> list[PolicyPublished]:
     known = rules.rfm_cuts(in_force)
     if known is None or not is_same_cuts(known, cuts):
         published.append(_next(in_force, rules.RFM, cuts))
+    everybody = await _everybody(conn)
+    usual = await asyncio.to_thread(fit_population, everybody, await _answers(conn), clock)
+    before = rules.population(in_force)
+    if before is None or not is_same_population(before, usual):
+        published.append(_next(in_force, rules.POPULATION, usual))
     return published
+
+
+async def _everybody(conn: ReadConnection) -> Everybody:
+    rows = await fetch(conn, _SPENT)
+    columns: list[Any] = list(zip(*rows, strict=True))
+    return Everybody(columns[0], *(_integers(column) for column in columns[1:]))
+
+
+async def _answers(conn: ReadConnection) -> tuple[int, int]:
+    [row] = await fetch(conn, _ANSWERS)
+    return int(row[0]), int(row[1])
 
 
 def _fit(population: Population, clock: datetime) -> tuple[rules.ChurnModel, rules.RfmCuts]:

@@ -19,6 +19,7 @@ from shared.language.customer import (
     CustomerEdited,
     CustomerIdentified,
     CustomerNumbered,
+    CustomerRegrouped,
 )
 from shared.language.event_type import EventType
 from shared.language.identifiers import IdentifiersAdded, IdentifiersLinked
@@ -50,7 +51,12 @@ from shared.language.purchase import (
     effect,
 )
 from shared.language.registry import EVENT_TYPES, PUBLISHABLE
-from shared.language.score import ChurnBandChanged, RfmClassChanged
+from shared.language.score import (
+    ChurnBandChanged,
+    MatrixChanged,
+    MatrixReviewed,
+    RfmClassChanged,
+)
 from shared.language.segment import SegmentEntered, SegmentLeft
 from shared.language.stream import ClockTicked, HistoryClosed, PolicyPublished
 from shared.language.survey import SurveyAnswered
@@ -74,6 +80,7 @@ Data = (
     | CustomerDescribed
     | CustomerIdentified
     | CustomerNumbered
+    | CustomerRegrouped
     | CustomerEdited
     | ConsentChanged
     | MessageDelivered
@@ -93,6 +100,8 @@ Data = (
     | LifecycleChanged
     | ChurnBandChanged
     | RfmClassChanged
+    | MatrixChanged
+    | MatrixReviewed
     | SegmentEntered
     | SegmentLeft
 )
@@ -116,6 +125,7 @@ __all__ = [
     "CustomerEdited",
     "CustomerIdentified",
     "CustomerNumbered",
+    "CustomerRegrouped",
     "Data",
     "EventType",
     "HistoryClosed",
@@ -125,6 +135,8 @@ __all__ = [
     "InteractionRetracted",
     "Item",
     "LifecycleChanged",
+    "MatrixChanged",
+    "MatrixReviewed",
     "MessageBounced",
     "MessageClicked",
     "MessageComplained",

@@ -36,6 +36,23 @@ class CustomerEdited(Struct, frozen=True, gc=False):
     by: str
 
 
+class CustomerRegrouped(Struct, frozen=True, gc=False):
+    """From now on this part belongs to that head. One event for each part, on the part's own key; of several, the
+    one of the highest revision holds, in whatever order they come."""
+
+    head: str
+    """The customer under whose id all parts are one; the part itself, where it stands alone."""
+    parts: list[str]
+    """All parts of that head, itself too, sorted."""
+    revision: int
+    """Counts all regroupings of the installation."""
+    merge: str
+    """Id of the merge that was made, or undone."""
+    undone: bool
+    by: str
+    reason: str
+
+
 class TraitsIn(TypedDict, total=False):
     """What is known about a customer; any further trait is kept."""
 
@@ -137,6 +154,27 @@ EVENTS = (
         description={
             "en": "Somebody changed the customer's record.",
             "zh": "员工修改了客户档案。",
+        },
+    ),
+    EventType(
+        name="customer.regrouped",
+        struct=CustomerRegrouped,
+        emitters=PROFILE,
+        example={
+            "head": "01934b5c-7a00-7000-8000-000000000001",
+            "parts": [
+                "01934b5c-7a00-7000-8000-000000000001",
+                "01934b5c-7a00-7000-8000-000000000002",
+            ],
+            "revision": 17,
+            "merge": "01934b5c-7a00-7000-8000-0000000000aa",
+            "undone": False,
+            "by": "chen.li",
+            "reason": "The same person, by phone",
+        },
+        description={
+            "en": "Customers were merged into one, or split again.",
+            "zh": "客户被合并，或重新拆分。",
         },
     ),
 )

@@ -7,6 +7,7 @@ language: it must give the same answer in every service and for ever.
 
 import re
 import unicodedata
+from collections.abc import Mapping
 from functools import lru_cache
 
 from msgspec import Struct
@@ -30,6 +31,13 @@ TYPES = (
 
 NUMBERED = frozenset(TYPES) - {"device_id", "cookie", "anonymous_id"}
 """Types that earn a customer number."""
+
+LINK_LIMITS: Mapping[str, int] = {
+    **dict.fromkeys(TYPES, 3),
+    **dict.fromkeys(("member_no", "user_id", "external_id", "unionid", "openid"), 10),
+}
+"""How many customers an identifier of a type may link before it names nobody, unless the policy `merging` says
+otherwise: a shop's own phone, or the tablet on its counter, is nobody's."""
 
 MAX_LENGTH = 256
 DEFAULT_REGION = "CN"
@@ -71,6 +79,10 @@ class IdentifiersLinked(Struct, frozen=True, gc=False):
     """Ids of the customers that were named."""
     evidence: Personal[dict[str, str]]
     """The identifiers (type -> normalised value) that named them."""
+    named: dict[str, str] | None = None
+    """Whom each of them named (type -> id); who is missing was named by our own id or number."""
+    anonymous: list[str] | None = None
+    """Those of the customers who had only anonymous identifiers until then."""
 
 
 def normalise(type: str, value: str) -> str | None:  # noqa: A002  (the domain's own word)

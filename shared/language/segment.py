@@ -27,6 +27,7 @@ class SegmentLeft(Struct, frozen=True, gc=False):
     version: int
     """Of the rule by which the customer had entered."""
     policy: str
+    """Empty for who went up in another customer."""
     by: str
     """`rule` or `facts`, as when entering."""
 

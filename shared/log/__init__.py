@@ -47,6 +47,14 @@ class Record:
     """Headers `ce_*`, where there are any: a CloudEvent in binary mode."""
 
 
+@dataclass(frozen=True, slots=True)
+class Genesis:
+    """`log.created`: what a log was made as. It never changes, and no two logs have the same `uuid`."""
+
+    uuid: str
+    partitions: int
+
+
 class Log(Protocol):
     """Raises `Pause` (or what `errors.is_pause` knows) where the log is away; after a failed append the
     outcome is unknown, and the caller starts again from what it knows to be acknowledged."""
@@ -72,6 +80,9 @@ class Log(Protocol):
 
     async def check(self) -> None:
         """Refuse a log that is not as it must be: `Misconfigured`."""
+
+    async def genesis(self) -> Genesis:
+        """What this log was made as. Call `check` first: a log that was never asked before gets its own then."""
 
     async def close(self) -> None: ...
 

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, get_args
 
+import orjson
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
@@ -28,7 +29,8 @@ from aiokafka.errors import (
 )
 
 from shared.errors import Gap, Pause
-from shared.log import Entry, Misconfigured, Record, Topic, check_sizes, topic_name
+from shared.ids import new_id
+from shared.log import Entry, Genesis, Misconfigured, Record, Topic, check_sizes, topic_name
 
 BATCH_BYTES = 900_000
 APPEND_SECONDS = 15.0
@@ -48,6 +50,8 @@ TOPICS: dict[Topic, dict[str, str]] = {
     "backfill": {"retention.ms": str(7 * DAY_MS)},
     "customers": {"retention.ms": "-1"},
 }
+GENESIS = "genesis"
+"""A topic of one partition and one record, `log.created`: it goes wherever the other topics are mirrored to."""
 COMMON = {
     "cleanup.policy": "delete",
     "retention.bytes": "-1",
@@ -67,6 +71,7 @@ class KafkaLog:
         self._names: dict[Topic, str] = {
             topic: topic_name(namespace, topic) for topic in get_args(Topic)
         }
+        self._genesis = topic_name(namespace, GENESIS)
         self._partitions = partitions
         self._replication = replication
         self._client = client
@@ -198,11 +203,15 @@ class KafkaLog:
         forget after seven days, and a wrong number of partitions would split customers in two."""
         async with self._admin() as admin:
             names = await admin.list_topics()
-            for topic, own in TOPICS.items():
-                if self._names[topic] not in names:
-                    await self._create(admin, topic, own)
-            for topic, own in TOPICS.items():
-                await self._verify(admin, topic, COMMON | own)
+            wanted = {self._names[topic]: (own, self._partitions) for topic, own in TOPICS.items()}
+            wanted[self._genesis] = (TOPICS["customers"], 1)
+            for name, (own, partitions) in wanted.items():
+                if name not in names:
+                    await self._create(admin, name, own, partitions)
+            for name, (own, partitions) in wanted.items():
+                await self._verify(admin, name, COMMON | own, partitions)
+        if not await self._origin():
+            await self._make_genesis()
 
     @contextlib.asynccontextmanager
     async def _admin(self) -> AsyncIterator[AIOKafkaAdminClient]:
@@ -217,10 +226,39 @@ class KafkaLog:
             with contextlib.suppress(Exception):
                 await admin.close()
 
-    async def _create(self, admin: AIOKafkaAdminClient, topic: Topic, own: dict[str, str]) -> None:
-        made = NewTopic(
-            self._names[topic], self._partitions, self._replication, topic_configs=COMMON | own
-        )
+    async def genesis(self) -> Genesis:
+        """The first record counts: two processes that start a log together may both have written one."""
+        found = await self._origin()
+        if not found:
+            raise Pause("log")  # nobody has checked it yet
+        told = orjson.loads(found[0].value)
+        return Genesis(told["uuid"], told["partitions"])
+
+    async def _origin(self) -> list[Record]:
+        reader = _Reader(self._servers, self._genesis, 0, self._client)
+        try:
+            if not (await reader.ends(self._genesis, 1))[0]:
+                return []
+            return await reader.read(0, events=1, size=1, wait=READ_SECONDS)
+        finally:
+            await reader.close()
+
+    async def _make_genesis(self) -> None:
+        told = {"type": "log.created", "uuid": new_id(), "partitions": self._partitions}
+        producer = await self._started()
+        try:
+            async with asyncio.timeout(APPEND_SECONDS):
+                batch = producer.create_batch()
+                _fill(batch, [Entry(key="", value=orjson.dumps(told))], 0)
+                await (await producer.send_batch(batch, self._genesis, partition=0))
+        except (KafkaError, TimeoutError, OSError) as error:
+            await self._discard(producer)
+            raise Pause("log_append") from error
+
+    async def _create(
+        self, admin: AIOKafkaAdminClient, name: str, own: dict[str, str], partitions: int
+    ) -> None:
+        made = NewTopic(name, partitions, self._replication, topic_configs=COMMON | own)
         answer = await admin.create_topics([made])
         for error in answer.topic_errors:
             kind = for_code(error[1])
@@ -228,14 +266,11 @@ class KafkaLog:
                 raise Misconfigured(f"topic {error[0]} cannot be made: {kind.__name__}")
 
     async def _verify(
-        self, admin: AIOKafkaAdminClient, topic: Topic, wanted: dict[str, str]
+        self, admin: AIOKafkaAdminClient, name: str, wanted: dict[str, str], count: int
     ) -> None:
-        name = self._names[topic]
         partitions = await self._described(admin, name)
-        if len(partitions) != self._partitions:
-            raise Misconfigured(
-                f"topic {name} has {len(partitions)} partitions, not {self._partitions}"
-            )
+        if len(partitions) != count:
+            raise Misconfigured(f"topic {name} has {len(partitions)} partitions, not {count}")
         for partition in partitions:
             if len(partition["replicas"]) < self._replication:
                 raise Misconfigured(f"topic {name} has fewer than {self._replication} replicas")

@@ -10,10 +10,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import get_args
+from uuid import UUID
 
 from shared.database import Database
-from shared.errors import Pause, is_pause
-from shared.log import Entry, Misconfigured, Record, Topic
+from shared.errors import Gap, Pause, is_pause
+from shared.ids import new_id
+from shared.log import Entry, Genesis, Misconfigured, Record, Topic
 from shared.numbered import Numbered
 from shared.wake import Hint
 
@@ -101,7 +103,14 @@ class PostgresLog:
     async def read(
         self, topic: Topic, partition: int, offset: int, *, events: int, size: int, wait: float
     ) -> list[Record]:
-        if not await self._tails[topic].grown(partition, offset, wait):
+        tail = self._tails[topic]
+        if not await tail.grown(partition, offset, wait):
+            if tail.heads[partition] < offset:
+                await tail.refresh()  # what was read last may be newer than what we knew of it
+                if tail.heads[partition] < offset:
+                    raise Gap(
+                        f"{topic} {partition} ends at {tail.heads[partition]}, before {offset}"
+                    )
             return []
         async with self._database.read() as conn:
             rows = await TABLES[topic].read(conn, partition, offset, events=events, size=size)
@@ -168,8 +177,11 @@ class PostgresLog:
         try:
             async with self._database.transaction() as conn:
                 await conn.execute(
-                    "INSERT INTO installation (partitions) VALUES ($1) ON CONFLICT DO NOTHING",
+                    "INSERT INTO installation (partitions, uuid) VALUES ($1, $2)"
+                    " ON CONFLICT (single) DO UPDATE SET uuid = excluded.uuid"
+                    " WHERE installation.uuid IS NULL",
                     self._partitions,
+                    UUID(new_id()),
                 )
                 made = await conn.fetchval("SELECT partitions FROM installation")
         except Exception as error:
@@ -180,6 +192,13 @@ class PostgresLog:
             raise Misconfigured(
                 f"this log was made with {made} partitions, PARTITIONS says {self._partitions}"
             )
+
+    async def genesis(self) -> Genesis:
+        async with self._database.read() as conn:
+            row = await conn.fetchrow("SELECT uuid, partitions FROM installation")
+        if row is None or row["uuid"] is None:
+            raise Pause("log")  # nobody has checked it yet
+        return Genesis(str(row["uuid"]), row["partitions"])
 
     async def close(self) -> None:
         for tail in self._tails.values():

@@ -12,6 +12,7 @@ from sqlalchemy import (
     Text,
     text,
 )
+from sqlalchemy.dialects.postgresql import UUID
 
 from shared.tables import numbered_table
 
@@ -26,6 +27,7 @@ installation = Table(
     metadata,
     Column("single", Boolean, primary_key=True, server_default=text("true")),
     Column("partitions", Integer, nullable=False),
+    Column("uuid", UUID),
     CheckConstraint("single", name="installation_only_one"),
 )
 

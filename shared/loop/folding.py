@@ -11,13 +11,14 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-import msgspec
-
 from shared import codec, metrics
 from shared.codec import Event
 from shared.database import Connection
 from shared.errors import Poison
+from shared.failpoints import hit
+from shared.grouping import Move, regroup
 from shared.identity import remember
+from shared.ids import partition_of
 from shared.language import (
     ClockTicked,
     CustomerNumbered,
@@ -27,10 +28,10 @@ from shared.language import (
 )
 from shared.log import Entry, Log, Record
 from shared.loop.gaps import Gaps, Missing
-from shared.loop.lease import Lease, Leases
+from shared.loop.lease import Lease, Leases, mark_before
 from shared.loop.rows import ALWAYS, Held, Rows
+from shared.loop.telling import Telling
 from shared.outbox import OUTBOX
-from shared.own_events import own_event
 from shared.policies import load_policies, store_policy
 from shared.projection import Policy
 from shared.quarantine import Parked, park
@@ -93,8 +94,11 @@ class Folding:
                 _take_policy(policies, event.data)
         async with self._database.transaction() as conn:
             written = await self._write(conn, batch, policies)
+            hit("fold.written")
             await self._leases.advance(conn, lease, batch.after)
             await OUTBOX.append(conn, written, records[-1].recorded_at)
+            hit("fold.appended")
+        hit("fold.committed")
         self._remember(batch, policies)
         self._count(batch)
         return batch.after
@@ -139,7 +143,12 @@ class Folding:
                 if isinstance(event.data, ClockTicked):
                     clock = max(clock, event.data.at) if clock else event.data.at
         batch.after = replace(
-            lease, next_offset=offset, last_event=last, seen=tuple(seen), clock=clock
+            lease,
+            next_offset=offset,
+            last_event=last,
+            seen=tuple(seen),
+            clock=clock,
+            mark=mark_before(records, offset),
         )
         return batch
 
@@ -167,8 +176,17 @@ class Folding:
         partition = batch.after.partition
         appended: list[tuple[int, Entry]] = []
         await _remember_identities(conn, (event for event, _ in batch.events))
+        moved = await regroup(conn, (event for event, _ in batch.events))
         for rows in self._rows:
-            appended += await self._fold(conn, rows, batch, policies)
+            appended += await self._fold(conn, rows, batch, policies, moved)
+        await self._keep_in_journals(conn, batch)
+        for event, _ in batch.events:
+            await self._system(conn, partition, event)
+        if batch.parked:
+            await park(conn, self._service.name, batch.parked, self._most_parked)
+        return appended
+
+    async def _keep_in_journals(self, conn: Connection, batch: Batch) -> None:
         for journal in self._service.journals:
             made = [journal.row(event, value) for event, value in batch.events]
             kept = [row for row in made if row is not None]
@@ -176,11 +194,6 @@ class Folding:
                 await conn.copy_records_to_table(
                     journal.table.name, records=kept, columns=journal.columns
                 )
-        for event, _ in batch.events:
-            await self._system(conn, partition, event)
-        if batch.parked:
-            await park(conn, self._service.name, batch.parked, self._most_parked)
-        return appended
 
     async def _system(self, conn: Connection, partition: int, event: Event) -> None:
         """Events of the stream itself: they change what every row of the partition means."""
@@ -203,10 +216,24 @@ class Folding:
                 pass
 
     async def _fold(
-        self, conn: Connection, rows: Rows, batch: Batch, policies: dict[str, Policy]
+        self,
+        conn: Connection,
+        rows: Rows,
+        batch: Batch,
+        policies: dict[str, Policy],
+        moved: dict[UUID, Move],
     ) -> list[tuple[int, Entry]]:
-        projection = rows.projection
-        reads = projection.consumes | projection.shows
+        held, causes = await self._folded(conn, rows, batch, moved)
+        if not held:
+            return []
+        telling = self._telling(conn, rows, batch.after, policies, causes)
+        return await telling.write(held, moved)
+
+    async def _folded(
+        self, conn: Connection, rows: Rows, batch: Batch, moved: dict[UUID, Move]
+    ) -> tuple[dict[UUID, Held], dict[UUID, Event]]:
+        """The parts that a batch is about, held and folded, and the last event of each."""
+        projection, reads = rows.projection, self._reads(rows.projection)
         touching: defaultdict[UUID, list[Event]] = defaultdict(list)
         wanted: dict[tuple[UUID, str], None] = {}
         for event, _ in batch.events:
@@ -215,15 +242,23 @@ class Folding:
                 touching[customer_id].append(event)
                 for item in projection.item_keys(event):
                     wanted[customer_id, item] = None
-        if not touching:
-            return []
-        held = await rows.hold(conn, batch.after.partition, touching)
+        if not touching and not moved:
+            return {}, {}
+        locked = dict.fromkeys((*touching, *moved), batch.after.partition)
+        locked |= {
+            move.head: partition_of(str(move.head), self._leases.partitions)
+            for move in moved.values()
+        }
+        held = await rows.hold(conn, locked)
         await rows.load_items(conn, held, list(wanted))
         for customer_id, events in touching.items():
             self._evolve(projection, held[customer_id], events)
-        await self._walk(conn, rows, held, policies)
-        causes = {customer_id: events[-1] for customer_id, events in touching.items()}
-        return await self._tell(conn, rows, held, batch.after, policies, causes)
+        causes = {part: move.event for part, move in moved.items()}
+        causes |= {customer_id: events[-1] for customer_id, events in touching.items()}
+        return {key: held[key] for key in (*touching, *moved)}, causes
+
+    def _reads(self, projection: Any) -> frozenset[str]:
+        return frozenset(projection.consumes | projection.shows)
 
     def _evolve(self, projection: Any, held: Held, events: Sequence[Event]) -> None:
         state = held.state
@@ -233,59 +268,23 @@ class Folding:
                 held.history.add(event.history)
         held.state = state
 
-    async def _walk(
-        self, conn: Connection, rows: Rows, held: dict[UUID, Held], policies: dict[str, Policy]
-    ) -> None:
-        """Go over all of a customer's items where a fact came late or another policy holds."""
-        projection = rows.projection
-        late = {
-            key: one for key, one in held.items() if projection.needs_items(one.state, policies)
-        }
-        if late:
-            await rows.load_all_items(conn, late)
-            for one in late.values():
-                one.state = projection.walk(one.state, policies)
-
-    async def _tell(
+    def _telling(
         self,
         conn: Connection,
         rows: Rows,
-        held: dict[UUID, Held],
         lease: Lease,
         policies: dict[str, Policy],
         causes: dict[UUID, Event],
-    ) -> list[tuple[int, Entry]]:
-        """Derive, announce what is not muted by an open backfill, and write."""
-        name, projection = self._service.name, rows.projection
-        views = {
-            key: projection.derive(one.state, lease.clock, policies) for key, one in held.items()
-        }
-        said: list[tuple[str, msgspec.Struct, datetime, UUID]] = []
-        for key, one in held.items():
-            if one.history:
-                continue
-            for announcement in projection.announce(one.told, views[key]):
-                one.told = projection.tell(one.told, announcement)
-                said.append((announcement.type, announcement.data, announcement.time, key))
-                metrics.announcements.labels(name, announcement.type).inc()
-        if self._service.claims is not None:
-            needing = [key for key, view in views.items() if getattr(view, "needs_number", False)]
-            if needing:
-                at = max((event.receivedtime for event in causes.values()), default=lease.clock)
-                assert at is not None, "only an event makes a customer need a number"
-                numbers = await self._service.claims(conn, needing, at.year)
-                said += [
-                    ("customer.numbered", CustomerNumbered(number=number), at, key)
-                    for key, number in numbers.items()
-                ]
-        await rows.write(conn, [(one, views[key]) for key, one in held.items()])
-        return [
-            (
-                lease.partition,
-                own_event(name, type_, data, time, subject=str(key), cause=causes.get(key)),
-            )
-            for type_, data, time, key in said
-        ]
+    ) -> Telling:
+        return Telling(
+            service=self._service,
+            conn=conn,
+            rows=rows,
+            lease=lease,
+            partitions=self._leases.partitions,
+            policies=policies,
+            causes=causes,
+        )
 
     async def settle(self, lease: Lease) -> Lease:
         """Derive one chunk of the rows whose time has come."""
@@ -294,11 +293,12 @@ class Folding:
         async with self._database.transaction() as conn:
             appended: list[tuple[int, Entry]] = []
             for rows in self._rows:
-                held = await rows.due(conn, lease.partition, clock, DUE_CHUNK)
-                more = more or len(held) == DUE_CHUNK
-                if held:
-                    await self._walk(conn, rows, held, self._policies)
-                    appended += await self._tell(conn, rows, held, lease, self._policies, {})
+                due = await rows.due(conn, lease.partition, clock, DUE_CHUNK)
+                more = more or len(due) == DUE_CHUNK
+                if due:
+                    held = await rows.hold(conn, dict.fromkeys(due, lease.partition))
+                    telling = self._telling(conn, rows, lease, self._policies, {})
+                    appended += await telling.write({key: held[key] for key in due}, {})
 
             async def apply(record: Record) -> None:
                 nonlocal appended
@@ -308,6 +308,7 @@ class Folding:
             tried = await try_again(conn, "customers", lease.partition, apply)
             await self._leases.advance(conn, lease, lease)
             await OUTBOX.append(conn, appended, datetime.now(UTC))
+            hit("settle.appended")
         self.due = more
         if tried:
             await self.load(lease)  # it may have been a policy, or the end of a backfill

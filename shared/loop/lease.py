@@ -5,16 +5,36 @@ an older epoch finds no row to advance and is rolled back. The commit of a batch
 liveness.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import blake2b
 from typing import Self
 
 from shared.database import Connection, Database, Row
 from shared.errors import Fenced
-from shared.log import Topic
+from shared.log import Misconfigured, Record, Topic
 from shared.tables import ORIGINS
 
-_COLUMNS = "partition, next_offset, last_event, seen, clock, epoch"
+SERVER = (
+    "(extract(epoch FROM pg_postmaster_start_time())::text || '.' ||"
+    " (SELECT oid FROM pg_database WHERE datname = current_database()))"
+)
+"""One life of one database. It differs after every start of the server and in every copy: wherever what is committed
+may not be what was. Who has a lease from another life commits nothing, and starts again by reading back."""
+
+_COLUMNS = f"partition, next_offset, last_event, mark, seen, clock, epoch, {SERVER} AS server"
+
+
+def mark_before(records: Sequence[Record], offset: int) -> bytes:
+    """What tells the record that stands before `offset` from any other."""
+    last = next(record for record in reversed(records) if record.offset < offset)
+    return mark_of(last)
+
+
+def mark_of(record: Record) -> bytes:
+    """16 bytes that stand for a record's content."""
+    return blake2b(record.value, digest_size=16).digest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +49,10 @@ class Lease:
     last_event: str | None
     seen: tuple[int, ...]
     clock: datetime | None
+    mark: bytes | None = None
+    """Of the last record before `next_offset`, as it was read: the log must have it there still. None: not known."""
+    server: str | None = None
+    """The life of the database (`SERVER`) in which the lease was taken."""
 
     @classmethod
     def of(cls, topic: Topic, version: int, row: Row) -> Self:
@@ -41,6 +65,8 @@ class Lease:
             last_event=row["last_event"],
             seen=tuple(row["seen"]),
             clock=row["clock"],
+            mark=row["mark"],
+            server=row["server"],
         )
 
 
@@ -56,8 +82,17 @@ class Leases:
     seconds: float
 
     async def prepare(self) -> None:
-        """Make the rows that are missing."""
+        """Make the rows that are missing. Raises Misconfigured where another version of the folds made the rows."""
         async with self.database.transaction() as conn:
+            made = await conn.fetchval(
+                "SELECT max(version) FROM checkpoint WHERE topic = $1 AND next_offset > 0",
+                self.topic,
+            )
+            if made is not None and made != self.version:
+                raise Misconfigured(
+                    f"the rows were made by version {made} of the folds, this code has version"
+                    f" {self.version}: make them anew (python -m services.<name>.rebuild)"
+                )
             await conn.execute(
                 "INSERT INTO checkpoint (topic, version, partition, next_offset, seen, epoch)"
                 " SELECT $1, $2, p, 0, $3, 0 FROM generate_series(0, $4 - 1) AS p ON CONFLICT DO NOTHING",
@@ -89,19 +124,24 @@ class Leases:
         )
         return [Lease.of(self.topic, self.version, row) for row in rows]
 
-    async def renew(self, conn: Connection, epochs: dict[int, int]) -> set[int]:
-        """Keep what is idle; answer the partitions that are still ours."""
+    async def renew(
+        self, conn: Connection, epochs: dict[int, int], server: str | None = None
+    ) -> set[int]:
+        """Keep what is idle; answer the partitions that are still ours (none, where the database is not the one
+        in whose life they were taken)."""
         rows = await conn.fetch(
             "UPDATE checkpoint AS c SET until = now() + $4 * interval '1 second'"
             " FROM unnest($5::int[], $6::bigint[]) AS mine(partition, epoch)"
             " WHERE c.topic = $1 AND c.version = $2 AND c.owner = $3"
-            " AND c.partition = mine.partition AND c.epoch = mine.epoch RETURNING c.partition",
+            " AND c.partition = mine.partition AND c.epoch = mine.epoch"
+            f" AND ($7::text IS NULL OR $7 = {SERVER}) RETURNING c.partition",
             self.topic,
             self.version,
             self.worker,
             self.seconds,
             list(epochs),
             list(epochs.values()),
+            server,
         )
         return {row["partition"] for row in rows}
 
@@ -120,12 +160,14 @@ class Leases:
         """What the database says after a transaction whose outcome is unknown; `Fenced` if not ours."""
         row = await conn.fetchrow(
             f"SELECT {_COLUMNS} FROM checkpoint"
-            " WHERE topic = $1 AND version = $2 AND partition = $3 AND epoch = $4 AND owner = $5",
+            " WHERE topic = $1 AND version = $2 AND partition = $3 AND epoch = $4 AND owner = $5"
+            f" AND ($6::text IS NULL OR $6 = {SERVER})",
             lease.topic,
             lease.version,
             lease.partition,
             lease.epoch,
             self.worker,
+            lease.server,
         )
         if row is None:
             raise Fenced
@@ -135,9 +177,9 @@ class Leases:
         """Move the checkpoint by compare-and-set, and renew the lease; `Fenced` where another owns it."""
         moved = await conn.fetchval(
             "UPDATE checkpoint SET next_offset = $6, last_event = $7, seen = $8, clock = $9,"
-            " until = now() + $10 * interval '1 second'"
+            " until = now() + $10 * interval '1 second', mark = $11"
             " WHERE topic = $1 AND version = $2 AND partition = $3 AND epoch = $4 AND next_offset = $5"
-            " RETURNING 1",
+            f" AND ($12::text IS NULL OR $12 = {SERVER}) RETURNING 1",
             lease.topic,
             lease.version,
             lease.partition,
@@ -148,6 +190,8 @@ class Leases:
             list(after.seen),
             after.clock,
             self.seconds,
+            after.mark,
+            lease.server,
         )
         if moved is None:
             raise Fenced

@@ -31,12 +31,16 @@ class Relaying:
         log: Log,
         hint: Hint,
         owned: Callable[[], Iterable[int]],
+        *,
+        sends_if: str = "true",
     ) -> None:
+        """`sends_if`: SQL, whether anything may be sent yet."""
         self._service = service
         self._database = database
         self._log = log
         self._hint = hint
         self._owned = owned
+        self._sends_if = sends_if
         self._sending: dict[int, asyncio.Task[None]] = {}
 
     async def run(self) -> None:
@@ -62,7 +66,9 @@ class Relaying:
         async with self._database.connection() as conn:
             heads = await OUTBOX.heads(conn, idle)
             rows = await conn.fetch(
-                "SELECT partition, acked_sequence FROM relay WHERE partition = ANY($1)", idle
+                "SELECT partition, acked_sequence FROM relay WHERE partition = ANY($1)"
+                f" AND {self._sends_if}",
+                idle,
             )
         for row in rows:
             partition = row["partition"]
@@ -70,7 +76,7 @@ class Relaying:
                 self._sending[partition] = asyncio.create_task(self._drain(partition))
 
     async def _drain(self, partition: int) -> None:
-        relay = Relay(self._service, self._database, self._log, partition)
+        relay = Relay(self._service, self._database, self._log, partition, self._sends_if)
         backoff = POLL_SECONDS
         while partition in self._owned():
             try:

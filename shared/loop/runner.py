@@ -18,6 +18,7 @@ from shared import metrics
 from shared.errors import Fenced, Gap, Pause, is_pause, is_statement_timeout
 from shared.log import Log, Record
 from shared.loop.lease import Lease, Leases
+from shared.loop.opening import Opening
 from shared.quarantine import Stopped
 from shared.settings import KernelSettings
 
@@ -71,8 +72,14 @@ class Runner:
         most_events: int,
         settings: KernelSettings,
         nudge: Callable[[], None] | None = None,
+        opening: Opening | None = None,
     ) -> None:
+        """`opening`: what has to be done first, after the lease was taken."""
         self.lease = lease
+        self.open = opening is None
+        """Whether that is done: nothing of the partition may be sent, resolved or done by the clock before."""
+        self._opening = opening
+        self._recalling: Handler | None = None
         self.stopped: str | None = None
         self.behind_seconds = 0.0
         self._service = service
@@ -114,6 +121,8 @@ class Runner:
                 if not fresh:
                     await self._reload()
                     fresh = True
+                if not self.open and self._recalling is None:
+                    await self._begin()
                 await self._step()
                 self._went_well()
             except Fenced:
@@ -129,8 +138,29 @@ class Runner:
                 fresh = False
                 await self._pause(error)
 
+    @property
+    def _at_work(self) -> Handler:
+        return self._recalling or self._handler
+
+    async def _begin(self) -> None:
+        """Read back, before the first write."""
+        assert self._opening is not None, "else it was open from the start"
+        self._recalling = await self._opening.begin(self.lease)
+        await self._finish()
+
+    async def _finish(self) -> None:
+        assert self._opening is not None, "else it was open from the start"
+        self.open = await self._opening.finish(self.lease)
+        if self.open:
+            if self._recalling is not None:
+                await self._handler.load(self.lease)
+            self._recalling = None
+            if self._nudge is not None:
+                self._nudge()
+
     async def _reload(self) -> None:
         """After a failure the outcome of the last transaction may be unknown: ask the database."""
+        self._recalling = None  # then it is begun again, and goes on where it was
         async with self._leases.database.connection() as conn:
             self.lease = await self._leases.reload(conn, self.lease)
         await self._handler.load(self.lease)
@@ -145,8 +175,10 @@ class Runner:
             self.lease.next_offset,
             events=self._most_events,
             size=self._settings.batch_bytes,
-            wait=0.0 if self._handler.due else IDLE_SECONDS,
+            wait=0.0 if self._at_work.due else IDLE_SECONDS,
         )
+        if self._recalling is not None and self._opening is not None:
+            records = self._opening.forgotten(records)
         records = _within_keys(records, self._settings.batch_keys)
         if records:
             async with self._slots:
@@ -157,10 +189,13 @@ class Runner:
         else:
             self.behind_seconds = 0.0
         metrics.lag_seconds.labels(*self._labels).set(self.behind_seconds)
-        if self._handler.due:
+        if self._recalling is not None:
+            await self._finish()
+            return
+        if self._at_work.due:
             async with self._slots, asyncio.timeout(BATCH_SECONDS):
-                self.lease = await self._handler.settle(self.lease)
-        if self._nudge is not None and (records or self._handler.due):
+                self.lease = await self._at_work.settle(self.lease)
+        if self._nudge is not None and (records or self._at_work.due):
             self._nudge()
 
     async def _apply(self, records: Sequence[Record]) -> None:
@@ -169,7 +204,7 @@ class Runner:
         started = asyncio.get_running_loop().time()
         try:
             async with asyncio.timeout(BATCH_SECONDS):
-                self.lease = await self._handler.apply(self.lease, records)
+                self.lease = await self._at_work.apply(self.lease, records)
         except (Fenced, Gap, Stopped):
             raise
         except Exception as error:
@@ -197,7 +232,7 @@ class Runner:
             offset=records[0].offset,
             exc_info=error,
         )
-        self.lease = await self._handler.park(self.lease, records[0], error)
+        self.lease = await self._at_work.park(self.lease, records[0], error)
 
     def _went_well(self) -> None:
         if self._backoff > BACKOFF_FIRST or self.stopped:

@@ -1,6 +1,7 @@
 """A worker process: it claims its share of the partitions and runs them, relays, and does the timed tasks."""
 
 import asyncio
+import contextlib
 import gc
 import math
 import os
@@ -11,12 +12,17 @@ import structlog
 
 from shared import metrics
 from shared.errors import is_pause
+from shared.failpoints import hit
+from shared.genesis import belong
 from shared.kernel import Kernel
 from shared.language import EVENT_TYPES
 from shared.log import Topic
 from shared.loop.folding import Folding
 from shared.loop.lease import Lease, Leases
+from shared.loop.opening import OfCustomers, OfInbound, Opening
 from shared.loop.pacing import Pacing
+from shared.loop.read_back import ALL_READ_BACK, ReadBack, all_read_back, to_be_read_back
+from shared.loop.recalling import Recalling
 from shared.loop.relaying import Relaying
 from shared.loop.rows import Rows
 from shared.loop.runner import Handler, Runner
@@ -30,6 +36,9 @@ IN_FLIGHT = 2
 TRIM_SECONDS = 600.0
 REPLAY_SECONDS = 1.0
 NOTE_SECONDS = 0.1
+LOST_SECONDS = 0.1
+SHORT_SECONDS = 0.5
+NOT_YET_SECONDS = 0.2
 _logger = structlog.get_logger(__name__)
 
 MakeHandler = Callable[[Leases, Lease], Handler]
@@ -63,6 +72,7 @@ class Worker:
         self.leases = {topic: self._leases(topic) for topic in self._makers}
         self.runners: dict[tuple[Topic, int], Runner] = {}
         self._running: dict[tuple[Topic, int], asyncio.Task[None]] = {}
+        self._ended = asyncio.Event()
         self._asked = False
         self.prepared = False
 
@@ -85,6 +95,10 @@ class Worker:
             if of == topic and not task.done()
         ]
 
+    def open(self, topic: Topic = "customers") -> list[int]:
+        """Those of them that are read back: what they have to say may be sent."""
+        return [one for one in self.owned(topic) if self.runners[topic, one].open]
+
     async def run(self) -> None:
         """Until it is cancelled; then every lease is given back."""
         await self._prepare()
@@ -93,7 +107,8 @@ class Worker:
             self.kernel.database,
             self.kernel.log,
             self.kernel.outbox_hint,
-            self.owned,
+            self.open,
+            sends_if=ALL_READ_BACK,
         )
         tasks: Sequence[Task] = (
             *self.kernel.service.tasks,
@@ -113,6 +128,7 @@ class Worker:
     async def _prepare(self) -> None:
         """Wait for the database and the log, however long that takes."""
         await self._insist("log", self.kernel.log.check)
+        await self._insist("database", lambda: belong(self.kernel))
         for leases in self.leases.values():
             await self._insist("database", leases.prepare)
         gc.collect()
@@ -148,7 +164,18 @@ class Worker:
                 await asyncio.sleep(min(pause, 1.0))
                 continue
             metrics.leases_held.labels(self.kernel.service.name).set(len(self.owned()))
-            await asyncio.sleep(pause)
+            short = (
+                len(self.owned()) < share
+            )  # a rebuild has some for a moment, or nobody looks after them
+            await self._something_ended(min(pause, SHORT_SECONDS) if short else pause)
+
+    async def _something_ended(self, seconds: float) -> None:
+        """Return when a partition is not run any more, or after `seconds`."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._ended.wait()
+                await asyncio.sleep(LOST_SECONDS)  # who loses one mostly loses all
+        self._ended.clear()
 
     async def _heartbeat(self) -> int:
         """Say that we live; answer how many workers do."""
@@ -163,15 +190,19 @@ class Worker:
             return int(await conn.fetchval("SELECT count(*) FROM worker WHERE until > now()"))
 
     async def _balance(self, topic: Topic, leases: Leases, share: int) -> None:
-        held = {p: self.runners[topic, p].lease.epoch for p in self.owned(topic)}
+        leased = [self.runners[topic, p].lease for p in self.owned(topic)]
+        held = {lease.partition: lease.epoch for lease in leased}
         async with self.kernel.database.transaction() as conn:
-            ours = await leases.renew(conn, held)
+            ours = await leases.renew(conn, held, leased[0].server if leased else None)
             claimed = (
                 await leases.claim(conn, share - len(ours), list(held)) if len(ours) < share else []
             )
+            if topic == "customers":
+                await to_be_read_back(conn, [lease.partition for lease in claimed])
         for partition in set(held) - ours:
             await self._end(topic, partition)
             metrics.leases_lost.labels(self.kernel.service.name).inc()
+        hit("lease.claimed")
         for lease in claimed:
             await self._end(topic, lease.partition)
             self._begin(leases, lease)
@@ -190,6 +221,7 @@ class Worker:
             most_events=settings.backfill_batch_events if slow else settings.batch_events,
             settings=settings,
             nudge=self.kernel.outbox_hint.nudge,
+            opening=self._opening(leases),
         )
         key = (lease.topic, lease.partition)
         self._asked = False  # an older version may have parked there what this one knows
@@ -197,6 +229,18 @@ class Worker:
         self._running[key] = asyncio.create_task(
             runner.run(), name=f"{lease.topic}-{lease.partition}"
         )
+        self._running[key].add_done_callback(lambda _: self._ended.set())
+
+    def _opening(self, leases: Leases) -> Opening:
+        if leases.topic != "customers":
+            return OfInbound(self.kernel.log, lambda: all_read_back(self.kernel.database))
+        service, log = self.kernel.service, self.kernel.log
+
+        def recalling(back: ReadBack) -> Recalling:
+            most = self.kernel.settings.parked_per_hour
+            return Recalling(service, leases, log, back, parked_per_hour=most)
+
+        return OfCustomers(leases, ReadBack(service.name, leases, log), recalling)
 
     async def _end(self, topic: Topic, partition: int) -> None:
         task = self._running.pop((topic, partition), None)
@@ -243,15 +287,18 @@ class Worker:
     async def _repeat(self, task: Task) -> None:
         """One worker of the service does it: the one that owns partition 0."""
         while True:
-            if 0 in self.owned():
+            pause = min(task.seconds, NOT_YET_SECONDS)
+            if 0 in self.open():
                 try:
-                    await task.run(self.kernel)
+                    if await all_read_back(self.kernel.database):
+                        pause = task.seconds
+                        await task.run(self.kernel)
                 except Exception as error:
                     known = is_pause(error)
                     _logger.warning(
                         "task_failed", task=task.name, exc_info=None if known else error
                     )
-            await asyncio.sleep(task.seconds if 0 in self.owned() else min(task.seconds, 0.5))
+            await asyncio.sleep(pause)
 
     async def _let_go(self) -> None:
         """Give every lease back, so that nobody has to wait for its end."""

@@ -46,7 +46,7 @@ def say(words: Words, code: str, language: Language, /, **params: Any) -> str:
 def label(kind: str, code: str, language: Language) -> str:
     """What people call a code; the code itself where it has no label.
 
-    Kinds: `lifecycle`, `tag`, `churn_band`, `rfm_class`.
+    Kinds: `lifecycle`, `tag`, `churn_band`, `rfm_class`, `matrix`.
     """
     texts = LABELS.get(kind, {}).get(code)
     if texts is not None:

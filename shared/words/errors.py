@@ -89,6 +89,10 @@ ERRORS: Mapping[int, _Table] = {
             "en": "No such customer is known.",
             "zh": "没有找到该客户。",
         },
+        "not_known_then": {
+            "en": "Nothing was known of this customer then.",
+            "zh": "当时对该客户一无所知。",
+        },
         "quarantine_entry_not_found": {
             "en": "There is no such quarantine entry.",
             "zh": "没有找到该隔离记录。",
@@ -155,6 +159,10 @@ ERRORS: Mapping[int, _Table] = {
         },
     },
     422: {
+        "history_too_long": {
+            "en": "This customer has more than {limit} events; how it stood then cannot be told.",
+            "zh": "该客户的事件超过 {limit} 个，无法回溯当时的情况。",
+        },
         "validation_failed": {
             "en": "Some values are not as they must be; see errors.",
             "zh": "部分内容不符合要求，详见 errors。",

@@ -38,6 +38,12 @@ LABELS: Mapping[str, Mapping[str, _Texts]] = {
         "medium": {"zh": "中", "en": "Medium"},
         "high": {"zh": "高", "en": "High"},
     },
+    "matrix": {
+        "core": {"zh": "核心", "en": "Core"},
+        "potential": {"zh": "潜力", "en": "Potential"},
+        "basic": {"zh": "基础", "en": "Basic"},
+        "watch": {"zh": "待观察", "en": "Watch"},
+    },
     "rfm_class": {
         "champion": {"zh": "重要价值客户", "en": "Champion"},
         "loyal": {"zh": "忠诚客户", "en": "Loyal"},

@@ -136,8 +136,8 @@ def _differences(told: str, operation: Operation, answer: httpx.Response) -> lis
 
 
 async def _prepare(town: World) -> None:
-    """Somebody to speak of, who has bought something."""
-    purchase = {
+    """Somebody to speak of, who has bought something, and somebody to merge them with."""
+    purchase: dict[str, Any] = {
         "id": f"e-{uuid4()}",
         "source": "till",
         "type": "purchase.completed",
@@ -145,8 +145,10 @@ async def _prepare(town: World) -> None:
         "customer": MEMBER,
         "data": {"order_id": "A-1", "total": {"amount": "35.80", "currency": "CNY"}},
     }
-    answer = await town.client("interaction").post("/v1/events", json=[purchase])
-    assert answer.json()["accepted"] == 1
+    other = purchase | {"id": f"e-{uuid4()}", "customer": {"member_no": "M43"}}
+    other["data"] = purchase["data"] | {"order_id": "A-2"}
+    answer = await town.client("interaction").post("/v1/events", json=[purchase, other])
+    assert answer.json()["accepted"] == 2
     await town.settled()
 
 

@@ -12,6 +12,7 @@ from shared.codec import Event
 from shared.language import (
     ChurnBandChanged,
     LifecycleChanged,
+    MatrixChanged,
     RfmClassChanged,
     TagAdded,
     TagDropped,
@@ -75,6 +76,12 @@ _told = st.one_of(
         rfm_class=st.sampled_from((None, "champion")),
         previous=st.none(),
         policy=st.just("rfm@1"),
+    ),
+    st.builds(
+        MatrixChanged,
+        matrix=st.sampled_from((None, "core", "watch")),
+        previous=st.none(),
+        policy=st.just("scoring@1"),
     ),
 )
 

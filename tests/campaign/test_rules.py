@@ -131,6 +131,7 @@ FALSE = [
     leaf("lifecycle.state", "=", "lost"),
     leaf("scores.churn_band", "=", "high"),
     leaf("scores.rfm_class", "in", ["lost"]),
+    leaf("scores.matrix", "=", "core"),
     leaf("identifiers.email", "contains", "a@b.c"),
     leaf("attributes.floors", "=", "3"),
     leaf("attributes.floors", "<", "4"),

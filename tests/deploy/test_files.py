@@ -9,6 +9,7 @@ from deploy.local.state import ROOT
 LOCKS = ("requirements.txt", "requirements-dev.txt")
 _TARGETS = {
     "setup", "run", "test", "check", "format", "lock", "clean-local", "docs", "help", "prometheus-targets",
+    "rebuild", "backup", "restore", "chaos",
 }  # fmt: skip
 
 

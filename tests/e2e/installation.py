@@ -70,12 +70,12 @@ class Installation:
         host, port = "127.0.0.1", self._ports[ORIGIN.name]
         self._spawn(ORIGIN.name, ORIGIN, children.origin_variables(host, port, self.folder))
 
-    def start_another(self, name: str) -> None:
+    def start_another(self, name: str, called: str = "another") -> None:
         """One more worker of a service, beside its first."""
         program = self._programs[name]
         port = free_port(self._ports.values())
-        own = {"WORKER_NAME": f"another-{name}", program.port_variable: str(port)}
-        self._spawn(f"another-{name}", program, own)
+        own = {"WORKER_NAME": f"{called}-{name}", program.port_variable: str(port)}
+        self._spawn(f"{called}-{name}", program, own)
 
     def _spawn(self, name: str, program: Program, variables: Mapping[str, str]) -> None:
         self.processes[name] = spawn(

@@ -134,11 +134,13 @@ async def under_load(here: Installation, url: str, most_seconds: float) -> Async
         await load.close()
 
 
-async def until(condition: Callable[[], Awaitable[bool]], what: str, seconds: float = 60) -> None:
+async def until(
+    condition: Callable[[], Awaitable[bool]], what: str, seconds: float = 60, *, every: float = 0.1
+) -> None:
     limit = time.monotonic() + seconds
     while not await condition():
         assert time.monotonic() < limit, f"{what}: not within {seconds} s"
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(every)
 
 
 async def everything_is_there(

@@ -6,7 +6,7 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.interaction.resolving import Resolution, resolve
+from services.interaction.resolving import EXCLUSIVE, Known, Resolution, resolve
 from shared.language.identifiers import TYPES
 
 ALICE, BOB, CAROL = UUID(int=1), UUID(int=2), UUID(int=3)
@@ -94,8 +94,87 @@ def test_the_same_value_of_another_type_is_another_identifier():
     assert result.events[0].customer != result.events[1].customer
 
 
+def told(customers, owners=None, exclusive=None, shared=None) -> Resolution:
+    """As `run`, with the exclusive identifiers of customers and the shared identifiers."""
+    numbers = count(100)
+    known = Known(
+        {key(*name.split(":")): customer for name, customer in (owners or {}).items()},
+        {
+            customer: {key(*name.split(":")) for name in names}
+            for customer, names in (exclusive or {}).items()
+        },
+        {key(*name.split(":")): part for name, part in (shared or {}).items()},
+    )
+    return resolve(customers, known, digest, lambda _: str(UUID(int=next(numbers))))
+
+
+NEW = UUID(int=100)
+
+
+def test_a_second_member_number_on_a_phone_is_somebody_else_who_may_be_one():
+    result = told(
+        [{"member_no": "M2", "phone": "+1"}], {"phone:+1": ALICE}, {ALICE: ["member_no:M1"]}
+    )
+    [event] = result.events
+    assert (event.customer, event.added, event.parts) == (NEW, {"member_no": "M2"}, (NEW, ALICE))
+    assert event.named == {"phone": ALICE, "member_no": NEW}
+
+
+def test_a_first_member_number_on_a_phone_is_its_customers():
+    result = told([{"member_no": "M2", "phone": "+1"}], {"phone:+1": ALICE}, {ALICE: ["user_id:u"]})
+    assert (result.events[0].customer, result.events[0].parts) == (ALICE, ())
+
+
+def test_a_second_user_id_closes_the_old_mapping_of_an_anonymous_id():
+    browser = {"anonymous_id:a": ALICE}
+    for owners in (browser, browser | {"user_id:u2": BOB}):
+        events = [{"user_id": "u2", "anonymous_id": "a"}, {"anonymous_id": "a"}]
+        result = told(events, owners, {ALICE: ["user_id:u1"], BOB: ["user_id:u2"]})
+        second = owners.get("user_id:u2", NEW)
+        assert [event.customer for event in result.events] == [second, second]
+        assert [event.parts for event in result.events] == [(), ()], "no evidence of anything"
+        assert result.moved == {key("anonymous_id", "a"): second}
+
+
+def test_the_same_user_id_again_moves_nothing():
+    owners = {"anonymous_id:a": CAROL, "user_id:u1": ALICE}
+    result = told(
+        [{"user_id": "u1", "anonymous_id": "a"}],
+        owners,
+        {ALICE: ["user_id:u1"], CAROL: ["user_id:u1"]},
+    )
+    assert result.moved == {}
+    assert result.events[0].parts == (ALICE, CAROL), "they are one already, and stay so"
+
+
+def test_two_people_at_one_browser_in_one_batch():
+    result = told(
+        [
+            {"user_id": "u1", "anonymous_id": "a"},
+            {"user_id": "u2", "anonymous_id": "a"},
+            {"anonymous_id": "a"},
+        ]
+    )
+    first, second, third = result.events
+    assert first.customer != second.customer
+    assert third.customer == second.customer
+
+
+def test_a_shared_identifier_names_nobody_and_alone_stands_for_a_part_of_its_own():
+    shared = {"phone:+1": None}
+    events = [{"phone": "+1"}, {"phone": "+1", "email": "a@b"}, {"phone": "+1"}]
+    result = told(events, {"phone:+1": ALICE}, shared=shared)
+    first, second, third = result.events
+    assert (first.customer, first.added) == (NEW, {})
+    assert third.customer == first.customer
+    assert (second.customer, second.added) == (UUID(int=101), {"email": "a@b"})
+    assert result.own == {key("phone", "+1"): NEW}
+    again = told(events[:1], {"phone:+1": ALICE}, shared={"phone:+1": BOB})
+    assert (again.events[0].customer, again.own) == (BOB, {})
+
+
 identifiers = st.dictionaries(
-    st.sampled_from(("member_no", "phone", "cookie", "email")),
+    st.sampled_from(("external_id", "phone", "cookie", "email")),
     st.sampled_from(("1", "2", "3")),
     min_size=1,
 )
@@ -131,3 +210,26 @@ def test_one_batch_or_two_is_all_the_same(batch, cut):
     whole = run(batch)
     assert first.events + second.events == whole.events
     assert first.new | second.new == whole.new
+
+
+with_members = st.dictionaries(
+    st.sampled_from(("member_no", "user_id", "phone", "cookie")),
+    st.sampled_from(("1", "2", "3")),
+    min_size=1,
+)
+
+
+@given(st.lists(with_members, max_size=12), st.integers(0, 12))
+def test_one_batch_or_two_also_where_people_have_one_number_each(batch, cut):
+    numbers = count(100)
+    new_id = lambda _: str(UUID(int=next(numbers)))
+    first = resolve(batch[:cut], {}, digest, new_id)
+    exclusive: dict[UUID, set[tuple[str, bytes]]] = {}
+    for name, customer in first.new.items():
+        if name[0] in EXCLUSIVE:
+            exclusive.setdefault(customer, set()).add(name)
+    known = Known(first.new | first.moved, exclusive)
+    second = resolve(batch[cut:], known, digest, new_id)
+    whole = run(batch)
+    assert first.events + second.events == whole.events
+    assert first.new | first.moved | second.new | second.moved == whole.new | whole.moved

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from services.scoring.projection import SCORES
@@ -41,10 +42,24 @@ async def put(
 ) -> None:
     """One row for each state; the first has number 1."""
     rows = Rows(SCORES)
-    held = await rows.hold(conn, 0, [customer(n) for n in range(1, len(states) + 1)])
+    held = await rows.hold(conn, {customer(n): 0 for n in range(1, len(states) + 1)})
     written = []
     for number, state in enumerate(states, start=1):
         one = held[customer(number)]
         one.state = state
         written.append((one, derive(state, CLOCK, policies or {})))
     await rows.write(conn, written)
+
+
+def purchase(member: str, amount: str, *, order: str = "1") -> dict[str, Any]:
+    """What a shop publishes about a purchase now, in CNY."""
+    return {
+        "id": f"{member}-{order}",
+        "source": "shop",
+        "type": "purchase.completed",
+        "customer": {"member_no": member},
+        "data": {
+            "order_id": f"{member}-{order}",
+            "total": {"amount": amount, "currency": "CNY"},
+        },
+    }

@@ -73,6 +73,34 @@ async def test_a_complaint_is_named_until_it_is_resolved(town):
     assert len((await scores(town, "M2"))["churn"]["reasons"]) == 2
 
 
+async def test_answers_and_complaints_say_how_satisfied_somebody_is(town):
+    """Also of whom has not bought yet; each event is found in the timeline."""
+    await town.post_events(
+        [
+            happened("M5", "survey.answered", {"survey_id": "s", "kind": "nps", "score": 10}),
+            happened(
+                "M5",
+                "complaint.opened",
+                {"complaint_id": "K-5", "category": "quality", "severity": "critical"},
+            ),
+        ]
+    )
+    await town.settled()
+    complaining = (await scores(town, "M5"))["satisfaction"]
+    timeline = (await town.client("interaction").get("/v1/timelines/member_no:M5")).json()
+    assert set(complaining["evidence"]) == {
+        item["id"]
+        for item in timeline["items"]
+        if item["type"] in {"survey.answered", "complaint.opened"}
+    }
+    await town.post_events([happened("M5", "complaint.resolved", {"complaint_id": "K-5"})])
+    await town.settled()
+    found = (await scores(town, "M5"))["satisfaction"]
+    assert complaining["score"] < found["score"]
+    assert found["interval"]["low"] < found["score"] < found["interval"]["high"]
+    assert 0 < found["certainty"] < 1
+
+
 async def test_a_cancelled_order_never_happened(town):
     await town.post_events([purchase("M3", 9)])
     cancelled = happened("M3", "purchase.cancelled", {"order_id": "M3-9"})
@@ -106,3 +134,7 @@ async def test_a_hundred_customers_are_fitted_to(town):
     assert found["rfm"]["class"] is not None
     summary = (await town.client("scoring").get("/v1/scores/summary")).json()
     assert summary["unclassified"] == 0
+    policy = (await town.client("scoring").get("/v1/policies/scoring")).json()
+    assert policy["matrix"]["by_currency"]["CNY"]["by"] == "quantile"
+    assert {"core", "watch"} <= {one["matrix"] for one in summary["by_matrix"] if one["customers"]}
+    assert found["value"]["fitted"]

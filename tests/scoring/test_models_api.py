@@ -63,10 +63,11 @@ async def test_nobody_at_all_is_not_fitted(database):
 
 async def test_a_hundred_customers_are_enough(database):
     await populate(database, 100)
-    churn, cuts = await fitted(database)
+    churn, cuts, usual = await fitted(database)
     assert (churn.name, churn.version) == ("churn", 1)
     assert (cuts.name, cuts.version) == ("rfm", 1)
-    assert churn.body["customers"] == cuts.body["customers"] == 100
+    assert (usual.name, usual.version) == ("population", 1)
+    assert churn.body["customers"] == cuts.body["customers"] == usual.body["customers"] == 100
 
 
 async def test_an_unchanged_policy_is_not_published_again(database):

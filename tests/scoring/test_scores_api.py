@@ -6,13 +6,16 @@ import asyncpg
 import httpx
 import pytest
 
-from services.scoring.policies import BANDS, CLASSES
+from services.scoring.policies import BANDS, CELLS, CLASSES
 from services.scoring.projector import State
 from shared.database import Database
+from shared.language import PolicyPublished
+from shared.policies import store_policy
 from shared.projection import Policy
-from tests.scoring.people import customer, put, shopper
+from tests.scoring.people import CLOCK, customer, put, shopper
 from tests.world import World
 
+SCORES = ("churn", "rfm", "matrix", "value", "loyalty", "next_purchase", "satisfaction")
 PEOPLE = 23
 NEVER = 3
 RFM = Policy(
@@ -34,6 +37,7 @@ async def scoring(here: World) -> httpx.AsyncClient:
     async with database.transaction() as conn:
         states = [shopper(number) for number in range(1, PEOPLE + 1)] + [State()] * NEVER
         await put(conn, states, {"rfm": RFM})
+        await store_policy(conn, 0, PolicyPublished("rfm", 1, dict(RFM.body)), CLOCK)
     await database.close()
     return here.client("scoring")
 
@@ -57,7 +61,8 @@ async def test_one_customer(scoring):
     assert answer.status_code == 200
     assert "Tenure-Freshness" in answer.headers
     body = answer.json()
-    assert set(body) == {"customer_id", "at", "churn", "rfm"}
+    assert set(body) == {"customer_id", "at", *SCORES}
+    assert all(body[name] for name in SCORES if name != "satisfaction")
     assert body["customer_id"] == str(customer(7))
     churn, rfm = body["churn"], body["rfm"]
     assert 0 <= churn["probability"] <= 1
@@ -83,7 +88,11 @@ async def test_words_follow_the_language(scoring):
             body["rfm"]["label"],
             body["churn"]["label"],
             body["churn"]["nearest_change"]["text"],
-            *(reason["text"] for reason in body["churn"]["reasons"]),
+            *(reason["text"] for name in SCORES if body[name] for reason in body[name]["reasons"]),
+            body["matrix"]["label"],
+            body["matrix"]["nearest_change"]["text"],
+            body["rfm"]["nearest_change"]["text"],
+            body["loyalty"]["nearest_change"]["text"],
         ]
     for chinese, english in zip(texts["zh"], texts["en"], strict=True):
         assert any("\u4e00" <= letter <= "\u9fff" for letter in chinese)
@@ -96,8 +105,7 @@ async def test_who_never_bought(scoring):
     assert answer.json() == {
         "customer_id": str(customer(PEOPLE + 1)),
         "at": None,
-        "churn": None,
-        "rfm": None,
+        **dict.fromkeys(SCORES),
     }
 
 
@@ -125,9 +133,11 @@ async def test_the_watch_list_begins_with_the_greatest_risk(scoring):
         "last_purchase_at",
         "-rfm.frequency",
         "rfm.frequency",
+        "-value.spend_year",
+        "value.spend_year",
     ],
 )
-@pytest.mark.parametrize("limit", [1, 7, PEOPLE, PEOPLE + 1])
+@pytest.mark.parametrize("limit", [7, PEOPLE])
 async def test_pages_are_the_whole_list(scoring, sort, limit):
     whole = await every(scoring, sort=sort, limit=500)
     paged = await every(scoring, sort=sort, limit=limit)
@@ -141,6 +151,21 @@ async def test_sorted_by_frequency(scoring, sort):
     items = await every(scoring, sort=sort)
     orders = [item["rfm"]["frequency"] for item in items[:PEOPLE]]
     assert orders == sorted(orders, reverse=sort.startswith("-"))
+
+
+async def test_sorted_by_value(scoring):
+    items = (await every(scoring, sort="-value.spend_year"))[:PEOPLE]
+    spent = [float(item["value"]["spend_year"]["amount"]) for item in items]
+    assert spent == sorted(spent, reverse=True)
+    assert len(set(spent)) > 1
+
+
+async def test_a_cell_of_the_matrix(scoring):
+    everybody = (await every(scoring))[:PEOPLE]
+    cells = Counter(item["matrix"]["class"] for item in everybody)
+    assert cells == {"watch": PEOPLE}
+    assert len(await every(scoring, matrix="watch")) == PEOPLE
+    assert await every(scoring, matrix="core") == []
 
 
 async def test_filters_and_count(scoring):
@@ -165,13 +190,15 @@ async def test_an_absorbed_customer_answers_with_the_survivor(scoring, here):
     absorbed, survivor = customer(2), customer(1)
     try:
         await conn.execute("UPDATE score SET head = $1 WHERE customer_id = $2", survivor, absorbed)
+        await conn.execute("UPDATE score SET parts = 2 WHERE customer_id = $1", survivor)
         answer = await scoring.get(f"/v1/scores/{absorbed}")
         assert answer.json()["customer_id"] == str(survivor)
+        assert answer.json()["value"]["spend"]["amount"] == "50.08", "what both have spent"
         listed = {item["customer_id"] for item in await every(scoring)}
         assert str(absorbed) not in listed
         assert str(survivor) in listed
     finally:
-        await conn.execute("UPDATE score SET head = customer_id")
+        await conn.execute("UPDATE score SET head = customer_id, parts = 1")
         await conn.close()
 
 
@@ -182,6 +209,7 @@ async def test_an_absorbed_customer_answers_with_the_survivor(scoring, here):
         ({"cursor": "W10"}, 400, "invalid_cursor"),
         ({"churn_band": "huge"}, 422, "validation_failed"),
         ({"rfm_class": "huge"}, 422, "validation_failed"),
+        ({"matrix": "huge"}, 422, "validation_failed"),
         ({"sort": "name"}, 422, "validation_failed"),
         ({"limit": 0}, 422, "validation_failed"),
         ({"limit": 501}, 422, "validation_failed"),
@@ -212,6 +240,8 @@ async def test_summary_counts_everybody_once(scoring):
     assert [group["class"] for group in body["by_class"]] == list(CLASSES)
     assert sum(group["customers"] for group in body["by_band"]) == PEOPLE
     assert sum(group["customers"] for group in body["by_class"]) == PEOPLE
+    assert [group["matrix"] for group in body["by_matrix"]] == list(CELLS)
+    assert sum(group["customers"] for group in body["by_matrix"]) == PEOPLE
     assert body["unclassified"] == 0
     assert body["model"]["model"] == "churn@0"
 

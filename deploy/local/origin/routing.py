@@ -25,14 +25,17 @@ _OWNED = {
     "profile": (
         "/v1/customers",
         "/v1/tags",
+        "/v1/merges",
         "/v1/policies/lifecycle",
         "/v1/policies/tags",
+        "/v1/policies/merging",
         "/v1/quarantine/profile",
         "/v1/audit/profile",
     ),
     "scoring": (
         "/v1/scores",
         "/v1/models",
+        "/v1/matrix",
         "/v1/policies/scoring",
         "/v1/quarantine/scoring",
         "/v1/audit/scoring",

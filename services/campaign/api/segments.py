@@ -18,10 +18,13 @@ from services.campaign.api.answers import (
 )
 from services.campaign.api.examples import DETAIL, FIELDS, MEMBER, MOVE, SEGMENT, WHY
 from services.campaign.api.reads import READS
+from services.campaign.projection import AUDIENCE
 from services.campaign.projector.explain import explain
 from services.campaign.projector.rules import compile_rule
 from services.campaign.projector.subject import Subject
+from shared.as_of import AsOf, OnBasis, as_it_was
 from shared.database import ReadConnection
+from shared.grouping import parts_of
 from shared.http.answers import answer
 from shared.http.language import Lang
 from shared.http.openapi import Customer, kernel_of, page_of, shown
@@ -71,24 +74,47 @@ async def read_segment(request: Request, segment: SegmentId) -> Response:
 
 
 @router.get("/{segment}/members", responses=shown(page_of(MEMBER), "Who belongs to it."))
-async def list_members(request: Request, segment: SegmentId, page: Page) -> Response:
-    """Customers of a segment, by id."""
+async def list_members(
+    request: Request,
+    segment: SegmentId,
+    page: Page,
+    as_of: AsOf = None,
+    basis: OnBasis = "business",
+) -> Response:
+    """Customers of a segment, by id; with `as_of` those who belonged to it then, as its history has it."""
     after = decode_cursor(page.cursor, tuple[UUID])[0] if page.cursor else None
     async with kernel_of(request).database.read() as conn:
         await queries.find_segment(conn, segment)
-        found = await queries.list_members(conn, segment, after=after, limit=page.limit + 1)
-        total = await queries.count_members(conn, segment) if page.count else None
+        if as_of is None:
+            found = await queries.list_members(conn, segment, after=after, limit=page.limit + 1)
+            total = await queries.count_members(conn, segment) if page.count else None
+        else:
+            then = queries.members_then(segment, as_of, recorded=basis == "recorded")
+            found = await queries.list_members_then(conn, then, after=after, limit=page.limit + 1)
+            total = await queries.count_members_then(conn, then) if page.count else None
     items, next_cursor = cut_page(found, page.limit, lambda last: (last[0],))
     return answer(page_answer([member_answer(*one) for one in items], next_cursor, total))
 
 
 @router.get("/{segment}/members/{customer}", responses=shown(WHY, "Why in, or why not."))
-async def why(request: Request, segment: SegmentId, customer: Customer, language: Lang) -> Response:
-    """Every condition of the rule with its verdict and what is known of the customer."""
+async def why(
+    request: Request,
+    segment: SegmentId,
+    customer: Customer,
+    language: Lang,
+    as_of: AsOf = None,
+    basis: OnBasis = "business",
+) -> Response:
+    """Every condition of the rule with its verdict and what is known of the customer. With `as_of` what today's rule
+    says of the customer as they were then."""
     kernel = kernel_of(request)
     async with kernel.database.snapshot() as conn:
         one = await queries.find_segment(conn, segment)
-        asked = await queries.find_asked(conn, customer, kernel.service.version)
+        if as_of is None:
+            asked = await queries.find_asked(conn, customer, kernel.service.version)
+    if as_of is not None:
+        then = await as_it_was(request, AUDIENCE, customer, as_of, basis)
+        asked = queries.Asked(then.head, then.state, then.clock, then.told)
     rule = compile_rule(one.rule)
     subject = Subject(asked.state, asked.clock, kernel.settings.timezone)
     findings = explain(rule, subject)
@@ -121,13 +147,13 @@ async def list_history(
     async with kernel_of(request).database.read() as conn:
         if not await queries.has_history(conn, segment):
             await queries.find_segment(conn, segment)
-        customer_id = await find_customer(conn, customer) if customer else None
+        parts = await parts_of(conn, await find_customer(conn, customer)) if customer else None
         within = (between.start, between.end)
         found = await queries.list_moves(
-            conn, segment, customer_id, within, after=after, limit=page.limit + 1
+            conn, segment, parts, within, after=after, limit=page.limit + 1
         )
         total = None
         if page.count:
-            total = await queries.count_moves(conn, segment, customer_id, within)
+            total = await queries.count_moves(conn, segment, parts, within)
     items, next_cursor = cut_page(found, page.limit, lambda last: (last.at, last.event_id))
     return answer(page_answer([move_answer(one, language) for one in items], next_cursor, total))

@@ -1,6 +1,6 @@
 """The audience as a fold: pure, in any order, without I/O and without a clock."""
 
-from services.campaign.projector.announce import EMITS, Told, announce, tell
+from services.campaign.projector.announce import EMITS, Told, announce, leave, tell
 from services.campaign.projector.derive import derive
 from services.campaign.projector.evolve import CONSUMES, decoded, evolve, item_keys
 from services.campaign.projector.state import Audience, Item, merge, needs_items, walk
@@ -18,6 +18,7 @@ __all__ = [
     "derive",
     "evolve",
     "item_keys",
+    "leave",
     "merge",
     "needs_items",
     "tell",

@@ -1,5 +1,7 @@
 """announce(told, view): who came into a segment, who went."""
 
+from datetime import datetime
+
 import msgspec
 
 from services.campaign.projector.view import View
@@ -41,6 +43,15 @@ def announce(told: Told, view: View) -> list[Announcement]:
         at = max(view.at, moment(since.at))
         left = SegmentLeft(id_, since.name, since.version, view.policy, by)
         said.append(Announcement(LEFT, left, at))
+    return said
+
+
+def leave(told: Told, at: datetime) -> list[Announcement]:
+    """Who goes up in another customer leaves every segment; the other one enters by what is known of both."""
+    said = []
+    for id_, since in sorted(told.segments.items()):
+        left = SegmentLeft(id_, since.name, since.version, "", "facts")
+        said.append(Announcement(LEFT, left, max(at, moment(since.at))))
     return said
 
 

@@ -37,12 +37,15 @@ from shared.language import (
     CustomerEdited,
     CustomerIdentified,
     CustomerNumbered,
+    CustomerRegrouped,
     HistoryClosed,
     IdentifiersAdded,
     IdentifiersLinked,
     InteractionRecorded,
     InteractionRetracted,
     LifecycleChanged,
+    MatrixChanged,
+    MatrixReviewed,
     MessageBounced,
     MessageClicked,
     MessageComplained,
@@ -71,7 +74,12 @@ COUNTED = tuple(sorted(PUBLISHABLE))
 """Types that `count` knows."""
 
 _OF_THE_STREAM = frozenset({"clock.ticked", "history.closed", "policy.published"})
-_SILENT = frozenset({"identifiers.linked", "customer.numbered", "complaint.assigned"})
+_SILENT = frozenset(
+    {
+        *("identifiers.linked", "customer.numbered", "customer.regrouped"),
+        *("complaint.assigned", "score.matrix_reviewed"),
+    }
+)
 CONSUMES = frozenset(
     name for name in EVENT_TYPES if name not in _OF_THE_STREAM | _SILENT and name[:8] != "segment."
 )
@@ -139,9 +147,13 @@ def evolve(state: Audience, event: Event) -> Audience:  # noqa: C901, PLR0912, P
             state.churn_band = shown_last(state.churn_band, Shown(event.sequence, data.band))
         case RfmClassChanged():
             state.rfm_class = shown_last(state.rfm_class, Shown(event.sequence, data.rfm_class))
+        case MatrixChanged():
+            state.matrix = shown_last(state.matrix, Shown(event.sequence, data.matrix))
         case ClockTicked() | HistoryClosed() | PolicyPublished():
             pass  # of the stream, not of a customer
-        case CustomerNumbered() | IdentifiersLinked() | ComplaintAssigned():
+        case CustomerNumbered() | CustomerRegrouped() | IdentifiersLinked():
+            pass  # no rule asks for it
+        case ComplaintAssigned() | MatrixReviewed():
             pass  # no rule asks for it
         case SegmentEntered() | SegmentLeft():
             pass  # what was told is the difference's business

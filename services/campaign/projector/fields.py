@@ -114,6 +114,14 @@ _PLAIN: tuple[Field, ...] = (
         tuple(LABELS["rfm_class"]),
         "rfm_class",
     ),
+    Field(
+        "scores.matrix",
+        CHOICE,
+        lambda s: s.state.matrix.value if s.state.matrix else None,
+        "scores.matrix",
+        tuple(LABELS["matrix"]),
+        "matrix",
+    ),
     Field("complaints.open", NUMBER, lambda s: s.state.open, "complaints.open"),
     Field("complaints.total", NUMBER, lambda s: s.state.complaints, "complaints.total"),
 )

@@ -106,6 +106,7 @@ class Audience(msgspec.Struct, omit_defaults=True):
     """State and since when."""
     churn_band: Shown[Any] | None = None
     rfm_class: Shown[Any] | None = None
+    matrix: Shown[Any] | None = None
     items: dict[str, Item] = {}
 
     @property
@@ -211,6 +212,7 @@ def merge(mine: Audience, theirs: Audience) -> Audience:
         lifecycle=shown_last(mine.lifecycle, theirs.lifecycle),
         churn_band=shown_last(mine.churn_band, theirs.churn_band),
         rfm_class=shown_last(mine.rfm_class, theirs.rfm_class),
+        matrix=shown_last(mine.matrix, theirs.matrix),
         items=items,
     )
     for key in mine.items.keys() & theirs.items.keys():  # both have counted what they know of it

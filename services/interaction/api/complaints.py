@@ -1,5 +1,6 @@
 """Complaints as cases: opened, given to somebody, answered, escalated, resolved, reopened, with their history."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 from uuid import UUID
@@ -22,12 +23,14 @@ from services.interaction.cases import (
     case_of,
 )
 from services.interaction.filing import case_in, locked_case, read_case
+from services.interaction.queries import heads_of
 from services.interaction.recording import Prepared, event_of, read_object, record
 from services.interaction.tables import complaint
 from shared.access import Caller, require
 from shared.commands import Outcome, headers_of
 from shared.database import Connection, Row, fetch
 from shared.errors import Conflict, NotFound
+from shared.grouping import parts_of
 from shared.http import openapi
 from shared.http.answers import answer
 from shared.http.etags import IfMatch, check_if_match, etag_of
@@ -104,14 +107,18 @@ _OPENED = requests.command(
 _ANSWERED = openapi.shown(_CASE, "The case.")
 
 
-def _shape(row: Row, language: Language) -> dict[str, Any]:
+Heads = Mapping[UUID, UUID]
+"""Under whose id customers are known who are one with others."""
+
+
+def _shape(row: Row, heads: Heads, language: Language) -> dict[str, Any]:
     """A case as it is answered; its history oldest first."""
     case = case_in(row)
     about = case.opening
     return {
         "id": row["id"],
         "complaint_id": case.steps[0].complaint_id,
-        "customer_id": row["customer_id"],
+        "customer_id": heads.get(row["customer_id"], row["customer_id"]),
         "status": case.status,
         "label": label("complaint", case.status, language),
         "category": row["category"],
@@ -143,22 +150,22 @@ def _etag(case: Case) -> str:
     return etag_of([step.event_id for step in case.steps])
 
 
-async def _row(request: Request, case_id: UUID) -> Row:
+async def _row(request: Request, case_id: UUID) -> tuple[Row, Heads]:
     kernel: Kernel = request.app.state.kernel
     async with kernel.database.read() as conn:
         row = await read_case(conn, case_id)
-    if row is None:
-        raise NotFound("complaint_not_found")
-    return row
+        if row is None:
+            raise NotFound("complaint_not_found")
+        return row, await heads_of(conn, [row])
 
 
 async def _answer(request: Request, outcome: Outcome, language: Language) -> Response:
-    row = await _row(request, UUID(outcome.subject))
+    row, heads = await _row(request, UUID(outcome.subject))
     headers = {"ETag": _etag(case_in(row)), **headers_of(outcome)}
     if outcome.status == 201:
         headers["Location"] = f"/v1/complaints/{outcome.subject}"
     status = outcome.status if outcome.folded else 202
-    return answer(_shape(row, language), status=status, headers=headers)
+    return answer(_shape(row, heads, language), status=status, headers=headers)
 
 
 @router.post(
@@ -381,7 +388,8 @@ async def list_complaints(
     kernel: Kernel = request.app.state.kernel
     async with kernel.database.read() as conn:
         if customer:
-            where.append(table.customer_id == await find_customer(conn, customer))
+            parts = await parts_of(conn, await find_customer(conn, customer))
+            where.append(table.customer_id.in_(parts))
         total = None
         if page.count:
             counted = select(func.count()).select_from(complaint).where(*where)
@@ -396,13 +404,14 @@ async def list_complaints(
             .limit(page.limit + 1)
         )
         rows = await fetch(conn, statement)
+        heads = await heads_of(conn, rows)
     shown, cursor = cut_page(rows, page.limit, lambda row: (row["opened_at"], row["id"]))
-    items = [_shape(row, language) for row in shown]
+    items = [_shape(row, heads, language) for row in shown]
     return answer(page_answer(items, cursor, total))
 
 
 @router.get("/v1/complaints/{case_id}", dependencies=_reads, responses=_ANSWERED)
 async def get_complaint(request: Request, case_id: UUID, language: Lang) -> Response:
     """One case with its history, and what may be done with it now."""
-    row = await _row(request, case_id)
-    return answer(_shape(row, language), headers={"ETag": _etag(case_in(row))})
+    row, heads = await _row(request, case_id)
+    return answer(_shape(row, heads, language), headers={"ETag": _etag(case_in(row))})

@@ -1,5 +1,6 @@
 """Contacts that people record by hand, and may take back: a call, a visit, a meeting, what is to be done next."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -12,12 +13,14 @@ from starlette.responses import Response
 
 from services.interaction.api import requests
 from services.interaction.arrivals import Arrival
+from services.interaction.queries import heads_of
 from services.interaction.recording import Prepared, event_of, read_object, record
 from services.interaction.tables import contact
 from shared.access import Caller, require
 from shared.commands import Done, Outcome, headers_of, transact
 from shared.database import Connection, Row, fetch
 from shared.errors import Conflict, NotFound
+from shared.grouping import parts_of
 from shared.http import openapi
 from shared.http.answers import answer
 from shared.http.bodies import read_body
@@ -102,10 +105,14 @@ class Retraction(BaseModel):
     reason: Annotated[str, Words(2000, 1)] | None = None
 
 
-def _shape(row: Row) -> dict[str, Any]:
+Heads = Mapping[UUID, UUID]
+"""Under whose id customers are known who are one with others."""
+
+
+def _shape(row: Row, heads: Heads) -> dict[str, Any]:
     return {
         "id": row["id"],
-        "customer_id": row["customer_id"],
+        "customer_id": heads.get(row["customer_id"], row["customer_id"]),
         "at": row["at"],
         "next_step": None,
         **orjson.loads(row["data"]),
@@ -230,18 +237,18 @@ async def retract_interaction(
 
 async def _answer(request: Request, outcome: Outcome, **headers: str) -> Response:
     """The contact as it is now, after a command."""
-    shown = _shape(await _row(request, UUID(outcome.subject)))
+    shown = _shape(*await _row(request, UUID(outcome.subject)))
     status = outcome.status if outcome.folded else 202
     return answer(shown, status=status, headers=headers | headers_of(outcome))
 
 
-async def _row(request: Request, contact_id: UUID) -> Row:
+async def _row(request: Request, contact_id: UUID) -> tuple[Row, Heads]:
     kernel: Kernel = request.app.state.kernel
     async with kernel.database.read() as conn:
         rows = await fetch(conn, select(contact).where(contact.c.id == contact_id))
-    if not rows:
-        raise NotFound("interaction_not_found")
-    return rows[0]
+        if not rows:
+            raise NotFound("interaction_not_found")
+        return rows[0], await heads_of(conn, rows)
 
 
 @router.get(
@@ -282,7 +289,8 @@ async def list_interactions(
     kernel: Kernel = request.app.state.kernel
     async with kernel.database.read() as conn:
         if customer:
-            where.append(contact.c.customer_id == await find_customer(conn, customer))
+            parts = await parts_of(conn, await find_customer(conn, customer))
+            where.append(contact.c.customer_id.in_(parts))
         total = None
         if page.count:
             counted = select(func.count()).select_from(contact).where(*where)
@@ -297,8 +305,9 @@ async def list_interactions(
             .limit(page.limit + 1)
         )
         rows = await fetch(conn, statement)
+        heads = await heads_of(conn, rows)
     shown, cursor = cut_page(rows, page.limit, lambda row: (row["at"], row["id"]))
-    return answer(page_answer([_shape(row) for row in shown], cursor, total))
+    return answer(page_answer([_shape(row, heads) for row in shown], cursor, total))
 
 
 @router.get(
@@ -308,4 +317,4 @@ async def list_interactions(
 )
 async def get_interaction(request: Request, interaction_id: UUID) -> Response:
     """One contact that somebody recorded, also where it was taken back."""
-    return answer(_shape(await _row(request, interaction_id)))
+    return answer(_shape(*await _row(request, interaction_id)))

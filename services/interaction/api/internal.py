@@ -3,15 +3,19 @@
 import hmac
 from uuid import UUID
 
+import msgspec
 from fastapi import APIRouter, Depends, Request
-from pydantic import BaseModel, ConfigDict
+from pydantic import AwareDatetime, BaseModel, ConfigDict
 from starlette.responses import Response
 
 from services.interaction.minting import mint
+from services.interaction.past import past_of
 from services.interaction.queries import latest, recent_types
 from shared.access import require
+from shared.as_of import Basis
 from shared.http.answers import answer
 from shared.kernel import Kernel
+from shared.reading import read_manners
 
 router = APIRouter(include_in_schema=False)
 
@@ -31,6 +35,25 @@ async def trusted(request: Request) -> None:
     said = request.headers.get("tenure-secret", "")
     if not (secret and hmac.compare_digest(said.encode(), secret.encode())):
         await require("admin")(request)
+
+
+class Until(BaseModel):
+    """Up to when, counted how, and which types of events."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    at: AwareDatetime
+    basis: Basis
+    types: list[str]
+
+
+@router.post("/internal/past/{customer}", dependencies=[Depends(trusted), Depends(read_manners)])
+async def post_past(request: Request, customer: UUID, body: Until) -> Response:
+    """Every event of a customer up to a moment, as the log has it."""
+    kernel: Kernel = request.app.state.kernel
+    async with kernel.database.snapshot() as conn:
+        past = await past_of(conn, customer, body.at, body.basis, body.types)
+    return Response(msgspec.json.encode(past), media_type="application/json")
 
 
 class Identities(BaseModel):

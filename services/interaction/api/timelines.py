@@ -12,6 +12,7 @@ from services.interaction.words import summary
 from shared.access import require
 from shared.database import Row
 from shared.errors import NotFound
+from shared.grouping import parts_of
 from shared.http import openapi
 from shared.http.answers import answer
 from shared.http.language import Lang
@@ -65,16 +66,16 @@ async def get_timeline(
         Literal["time", "-time"], Query(description="`-time`: newest first.")
     ] = "-time",
 ) -> Response:
-    """Every canonical event of a customer (UUID, number or `type:value`), newest first. `retracted_at` says when
-    a contact that somebody had recorded was taken back: it counts no more."""
+    """Every canonical event of a customer (UUID, number or `type:value`) and of all who are one with them, newest
+    first. `retracted_at` says when a contact that somebody had recorded was taken back: it counts no more."""
     _, newest_first = parse_sort(sort, ("time",))
     kernel: Kernel = request.app.state.kernel
     after = decode_cursor(page.cursor, tuple[datetime, UUID]) if page.cursor else None
     async with kernel.database.read() as conn:
-        customer_id = await find_customer(conn, customer)
+        parts = await parts_of(conn, await find_customer(conn, customer))
         rows, total = await events_of(
             conn,
-            customer_id,
+            parts,
             page,
             after,
             between,
@@ -82,7 +83,7 @@ async def get_timeline(
             channels or [],
             newest_first=newest_first,
         )
-        if not rows and not await is_known(conn, customer_id):
+        if not rows and not await is_known(conn, parts[0]):
             raise NotFound("customer_not_found")
     shown, cursor = cut_page(rows, page.limit, lambda row: (row["time"], row["event_id"]))
     return answer(page_answer([_entry(row, language) for row in shown], cursor, total))

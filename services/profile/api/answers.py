@@ -24,7 +24,7 @@ def customer_answer(found: Found, language: Language) -> dict[str, Any]:
         "name": view.name,
         "status": view.status,
         "owner": view.owner,
-        "merged_from": [],
+        "merged_from": found.merged_from,
         "identifiers": view.identifiers,
         "attributes": view.attributes,
         "first_contact_at": view.first_contact_at,
@@ -32,8 +32,12 @@ def customer_answer(found: Found, language: Language) -> dict[str, Any]:
         "last_purchase_at": view.last_purchase_at,
         "purchases": _purchases(view),
         "tags": tags_answer(view, found.told, language),
-        "lifecycle": _lifecycle(view.lifecycle, language),
-        "scores": {"churn_band": view.churn_band, "rfm_class": view.rfm_class, "matrix": None},
+        "lifecycle": lifecycle_answer(view.lifecycle, language),
+        "scores": {
+            "churn_band": view.churn_band,
+            "rfm_class": view.rfm_class,
+            "matrix": view.matrix,
+        },
         "complaints": {"open": view.complaints_open, "total": view.complaints_total},
         "consents": view.consents,
         "satisfaction": view.satisfaction,
@@ -84,7 +88,8 @@ def tag_answer(tag: Tag, told: Told, language: Language) -> dict[str, Any]:
     }
 
 
-def _lifecycle(state: State, language: Language) -> dict[str, Any]:
+def lifecycle_answer(state: State, language: Language) -> dict[str, Any]:
+    """The lifecycle state, in words."""
     return {
         "state": state.state,
         "label": label("lifecycle", state.state, language),

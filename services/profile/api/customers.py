@@ -1,5 +1,6 @@
 """`/v1/customers`: the whole picture of a customer, the list, the summary, the path of states."""
 
+from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -10,11 +11,13 @@ from services.profile import projector, queries
 from services.profile.api.answers import customer_answer, etag, step_answer
 from services.profile.api.examples import CUSTOMER, PATH, SUMMARY, TAGS
 from services.profile.api.scores import Scoring
+from services.profile.projection import PROFILE
 from services.profile.projector.lifecycle import STATES
 from services.profile.projector.rules import BUILT_IN_LIFECYCLE
 from services.profile.words import tag_label
 from shared.access import require
-from shared.errors import BadRequest, FieldError, Unprocessable
+from shared.as_of import AsOf, Basis, OnBasis, as_it_was
+from shared.errors import BadRequest
 from shared.http.answers import answer
 from shared.http.language import Lang
 from shared.http.openapi import Customer, kernel_of, page_of, shown
@@ -147,11 +150,15 @@ async def read_customer(
     language: Lang,
     include: Annotated[
         Literal["scores"] | None,
-        Query(description="Scoring's own numbers too.", examples=["scores"]),
+        Query(description="Scoring's own numbers too, of now.", examples=["scores"]),
     ] = None,
+    as_of: AsOf = None,
+    basis: OnBasis = "business",
 ) -> Response:
-    """One customer, whole: record, habits, tags, lifecycle, classes, complaints, consents."""
-    _possible(request)
+    """One customer, whole: record, habits, tags, lifecycle, classes, complaints, consents. With `as_of` in the same
+    shape as it stood then."""
+    if as_of is not None:
+        return answer(await _as_it_was(request, customer, as_of, basis, language))
     async with kernel_of(request).database.read() as conn:
         found = await queries.find(conn, customer)
     whole = customer_answer(found, language)
@@ -162,15 +169,12 @@ async def read_customer(
     return answer(whole, headers={"ETag": etag(found.view)})
 
 
-def _possible(request: Request) -> None:
-    """Refuse what would be answered wrongly: today's picture is none of another time."""
-    errors = [
-        FieldError(f"?{name}", "unknown_field")
-        for name in ("as_of", "basis")
-        if name in request.query_params
-    ]
-    if errors:
-        raise Unprocessable("validation_failed", errors=errors)
+async def _as_it_was(
+    request: Request, customer: str, at: datetime, basis: Basis, language: Language
+) -> dict[str, Any]:
+    then = await as_it_was(request, PROFILE, customer, at, basis)
+    found = queries.Found(then.head, then.view, then.told, then.clock)
+    return customer_answer(found, language) | {"merged_from": then.parts[1:]}
 
 
 @router.get("/v1/customers/{customer}/lifecycle", responses=shown(PATH, "The path of states."))

@@ -115,3 +115,84 @@ POLICY: dict[str, Any] = {
     "published_at": None,
     "body": {"default_interval_days": 30.0, "silent_after": 3.0, "lost_after": 6.0},
 }
+
+MERGE: dict[str, Any] = {
+    "id": "01999b10-5f2e-7c11-8a77-2b9d4e6f8a01",
+    "status": "proposed",
+    "label": "待确认",
+    "head": None,
+    "parts": [CUSTOMER["id"], "01999a6e-3c0a-7b52-9a55-3f0e8d1c2b7b"],
+    "joins": [CUSTOMER["id"], "01999a6e-3c0a-7b52-9a55-3f0e8d1c2b7b"],
+    "reason": "同一事件同时指向这些客户。",
+    "created_at": "2026-11-20T12:03:12Z",
+    "created_by": "merging@1",
+    "decided_at": None,
+    "decided_by": None,
+    "decision": None,
+    "evidence": [
+        {
+            "type": "phone",
+            "value": "+8613800138000",
+            "customer_id": CUSTOMER["id"],
+            "event_id": _EVENT,
+            "seen_at": "2026-11-20T12:03:11Z",
+        }
+    ],
+}
+
+MERGED: dict[str, Any] = {
+    **MERGE,
+    "status": "merged",
+    "label": "已合并",
+    "head": CUSTOMER["id"],
+    "reason": "同一位客户，电话中确认",
+    "created_by": "chen.li",
+    "decided_at": "2026-11-20T12:04:00Z",
+    "decided_by": "chen.li",
+    "decision": "同一位客户，电话中确认",
+    "evidence": [],
+}
+
+SPLIT: dict[str, Any] = {
+    **MERGED,
+    "status": "split",
+    "label": "已拆分",
+    "head": None,
+    "decided_at": "2026-11-21T02:10:00Z",
+    "decision": "认错人了",
+}
+
+MERGING: dict[str, Any] = {
+    "name": "merging",
+    "version": 1,
+    "policy": "merging@1",
+    "built_in": True,
+    "in_force": True,
+    "published_at": None,
+    "body": {"at_once": [], "limits": {"phone": 3}, "blocked": []},
+}
+
+_PICTURE: dict[str, Any] = {
+    "id": CUSTOMER["id"],
+    "number": "C2026000123",
+    "name": "李雷",
+    "tags": [TAG],
+    "lifecycle": LIFECYCLE,
+    "purchases": 12,
+    "scores": {
+        "churn_band": "medium",
+        "churn_probability": 0.31,
+        "rfm_class": "champion",
+        "matrix": "core",
+    },
+    "segments": [{"id": "01999b0c-1a2b-7c3d-8e4f-5a6b7c8d9e0f", "name": "Silent big spenders"}],
+}
+
+PREVIEW: dict[str, Any] = {
+    "head": CUSTOMER["id"],
+    "parts": [CUSTOMER["id"], "01999a6e-3c0a-7b52-9a55-3f0e8d1c2b7b"],
+    "before": [_PICTURE],
+    "after": _PICTURE,
+    "events": {"total": 3, "by_type": {"customer.regrouped": 2, "tag.gained": 1}},
+    "notes": [],
+}

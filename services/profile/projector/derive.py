@@ -99,6 +99,7 @@ def derive(state: Profile, clock: datetime | None, policies: Policies) -> View:
         tags_policy=f"tags@{rules.version}",
         churn_band=state.churn_band.value if state.churn_band else None,
         rfm_class=state.rfm_class.value if state.rfm_class else None,
+        matrix=state.matrix.value if state.matrix else None,
         complaints_open=state.complaints.open,
         complaints_total=state.complaints.total,
         consents=_consents(state),

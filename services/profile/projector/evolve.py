@@ -20,12 +20,15 @@ from shared.language import (
     CustomerEdited,
     CustomerIdentified,
     CustomerNumbered,
+    CustomerRegrouped,
     HistoryClosed,
     IdentifiersAdded,
     IdentifiersLinked,
     InteractionRecorded,
     InteractionRetracted,
     LifecycleChanged,
+    MatrixChanged,
+    MatrixReviewed,
     MessageBounced,
     MessageClicked,
     MessageComplained,
@@ -93,14 +96,18 @@ def evolve(state: Profile, event: Event) -> Profile:  # noqa: C901, PLR0912  (on
             state.churn_band = shown_last(state.churn_band, Shown(event.sequence, data.band))
         case RfmClassChanged():
             state.rfm_class = shown_last(state.rfm_class, Shown(event.sequence, data.rfm_class))
+        case MatrixChanged():
+            state.matrix = shown_last(state.matrix, Shown(event.sequence, data.matrix))
         case ClockTicked() | HistoryClosed() | PolicyPublished():
             pass  # of the stream, not of a customer
-        case ComplaintAssigned():
+        case ComplaintAssigned() | MatrixReviewed():
             pass  # nothing that the customer would notice
         case SegmentEntered() | SegmentLeft():
             pass  # they follow from what is known here
         case IdentifiersLinked() | LifecycleChanged() | TagGained() | TagDropped():
-            pass  # what was told is the difference's business; links wait for the merging to come
+            pass  # what was told is the difference's business; links are for who decides on merges
+        case CustomerRegrouped():
+            pass  # which parts are one customer is for the loop
         case _:
             assert_never(data)
     return state

@@ -142,6 +142,7 @@ class Profile(msgspec.Struct, omit_defaults=True):
     """Made by hand."""
     churn_band: Shown[str | None] | None = None
     rfm_class: Shown[str | None] | None = None
+    matrix: Shown[str | None] | None = None
     walker: Walker = msgspec.field(default_factory=Walker)
     stale: bool = False
     """A fact came from before the walker's position, or an end of `contacts.by_hand` was taken back: all child rows
@@ -237,6 +238,7 @@ def merge(mine: Profile, theirs: Profile) -> Profile:
         created=mine.created or theirs.created,
         churn_band=shown_last(mine.churn_band, theirs.churn_band),
         rfm_class=shown_last(mine.rfm_class, theirs.rfm_class),
+        matrix=shown_last(mine.matrix, theirs.matrix),
         walker=Walker(rules=mine.walker.rules),
         stale=True,
         items=items,

@@ -83,6 +83,7 @@ class View(msgspec.Struct, frozen=True, omit_defaults=True):
     tags_policy: str = "tags@1"
     churn_band: str | None = None
     rfm_class: str | None = None
+    matrix: str | None = None
     complaints_open: int = 0
     complaints_total: int = 0
     consents: list[ConsentView] = []

@@ -4,42 +4,192 @@ from typing import Any
 
 SCORE: dict[str, Any] = {
     "customer_id": "01999a6e-3c0a-7b52-9a55-3f0e8d1c2b7a",
-    "at": "2026-11-20T05:00:00Z",
+    "at": "2026-11-20T16:00:00Z",
     "churn": {
-        "probability": 0.308412,
+        "probability": 0.253983,
         "horizon_days": 90,
-        "band": "medium",
-        "label": "Medium",
-        "model": "churn@4",
+        "band": "low",
+        "label": "Low",
+        "model": "churn@1",
+        "horizons": [
+            {"horizon_days": 28, "probability": 0.34087},
+            {"horizon_days": 90, "probability": 0.253983},
+        ],
         "reasons": [
             {
-                "feature": "days_since_last_purchase",
-                "value": 41,
-                "usual": 9.5,
-                "effect": 0.2871,
-                "text": "Days since the last purchase: 41 (usual: 9.5);"
-                " this raises the risk by 28.7 percentage points.",
+                "feature": "purchase_days",
+                "value": 12,
+                "usual": 16,
+                "effect": -0.2628,
+                "text": "Days with a purchase: 12 (usual in the same time: "
+                "16); this lowers the risk by 26.3 percentage "
+                "points.",
             }
         ],
-        "evidence": ["01999a6e-41b7-7c10-8a3e-0d5f6b7c8d9e"],
+        "evidence": ["01999a6e-41b7-7c10-8a3e-0d5f6b7c8d00"],
         "nearest_change": {
-            "text": "A purchase today would bring the risk down to 2.1 % (band: Low).",
-            "band_then": "low",
-            "probability_then": 0.021113,
-            "change": "purchase",
-            "in_days": 0,
+            "text": "One purchase in the next 3 days keeps the band; "
+            "without one the risk would be 30.3 % (band: "
+            "Medium).",
+            "band_then": "medium",
+            "probability_then": 0.303197,
+            "change": "silence",
+            "in_days": 3,
         },
     },
     "rfm": {
         "recency_days": 41,
         "frequency": 12,
-        "monetary": {"amount": "803.10", "currency": "USD"},
-        "r": 2,
+        "monetary": {"amount": "804.00", "currency": "CNY"},
+        "r": 4,
         "f": 4,
         "m": 4,
-        "class": "at_risk",
-        "label": "At risk",
-        "policy": "rfm@4",
+        "class": "loyal",
+        "label": "Loyal",
+        "policy": "rfm@1",
+        "reasons": [
+            {
+                "feature": "recency_days",
+                "value": 41,
+                "usual": 8.7,
+                "text": "Days since the last purchase: 41 (usual from one to the next: 8.7).",
+            }
+        ],
+        "evidence": ["01999a6e-41b7-7c10-8a3e-0d5f6b7c8d00"],
+        "nearest_change": {
+            "text": "One purchase more would not change it: Loyal.",
+            "class_then": "loyal",
+            "change": "none",
+            "until": None,
+            "in_days": None,
+            "months": None,
+            "amount": None,
+        },
+    },
+    "matrix": {
+        "class": "potential",
+        "label": "Potential",
+        "found": "potential",
+        "by": "quantile",
+        "spend_year": {"amount": "804.00", "currency": "CNY"},
+        "active_months": 4,
+        "override": None,
+        "confirmed": None,
+        "policy": "scoring@0",
+        "reasons": [
+            {
+                "feature": "spend_year",
+                "value": {"amount": "804.00", "currency": "CNY"},
+                "usual": {"amount": "160.00", "currency": "CNY"},
+                "text": "Spent in twelve months: 804.00 CNY (high value from: 160.00 CNY).",
+            }
+        ],
+        "evidence": ["01999a6e-41b7-7c10-8a3e-0d5f6b7c8d00"],
+        "nearest_change": {
+            "text": "An order in each of 6 months, this one first "
+            "(until 2027-04-30), would make it: Core.",
+            "class_then": "core",
+            "change": "purchases",
+            "until": "2027-04-30",
+            "in_days": None,
+            "months": 6,
+            "amount": None,
+        },
+    },
+    "value": {
+        "profit": {"amount": "241.20", "currency": "CNY"},
+        "margin": 0.3,
+        "spend": {"amount": "804.00", "currency": "CNY"},
+        "spend_year": {"amount": "804.00", "currency": "CNY"},
+        "purchase_value": {"amount": "76.72", "currency": "CNY"},
+        "expected": [
+            {
+                "days": 90,
+                "spend": {"amount": "418.81", "currency": "CNY"},
+                "low": {"amount": "0.00", "currency": "CNY"},
+                "high": {"amount": "877.00", "currency": "CNY"},
+                "certainty": 0.8,
+            },
+            {
+                "days": 365,
+                "spend": {"amount": "1611.86", "currency": "CNY"},
+                "low": {"amount": "0.00", "currency": "CNY"},
+                "high": {"amount": "3152.28", "currency": "CNY"},
+                "certainty": 0.8,
+            },
+        ],
+        "clv": {"amount": "1163.67", "currency": "CNY", "years": 3, "discount_rate": 0.1},
+        "fitted": True,
+        "reasons": [
+            {
+                "feature": "order_value",
+                "value": {"amount": "67.00", "currency": "CNY"},
+                "usual": {"amount": "20.00", "currency": "CNY"},
+                "text": "Mean order: 67.00 CNY (usual: 20.00 CNY).",
+            }
+        ],
+        "evidence": ["01999a6e-41b7-7c10-8a3e-0d5f6b7c8d00"],
+    },
+    "loyalty": {
+        "probability": 0.746017,
+        "horizon_days": 90,
+        "level": "high",
+        "label": "High",
+        "model": "churn@1",
+        "horizons": [
+            {"horizon_days": 90, "probability": 0.746017},
+            {"horizon_days": 365, "probability": 0.748186},
+        ],
+        "reasons": [
+            {
+                "feature": "gap_days",
+                "value": 9,
+                "usual": 8.7,
+                "text": "Days from one purchase to the next: 9 (usual: 8.7).",
+            }
+        ],
+        "evidence": ["01999a6e-41b7-7c10-8a3e-0d5f6b7c8d00"],
+        "nearest_change": {
+            "text": "One purchase in the next 3 days keeps it; without one it would be: Medium.",
+            "level_then": "medium",
+            "change": "silence",
+            "in_days": 3,
+        },
+    },
+    "next_purchase": {
+        "expected_on": "2026-11-29",
+        "between": {"from": "2026-11-21", "to": "2026-12-21", "certainty": 0.8},
+        "returns": 0.748186,
+        "expected": [{"days": 90, "purchases": 5.459}, {"days": 365, "purchases": 21.011}],
+        "model": "churn@1",
+        "reasons": [
+            {
+                "feature": "gap_days",
+                "value": 9,
+                "usual": 8.7,
+                "text": "Days from one purchase to the next: 9 (usual: 8.7).",
+            }
+        ],
+        "evidence": ["01999a6e-41b7-7c10-8a3e-0d5f6b7c8d00"],
+    },
+    "satisfaction": {
+        "score": 76.02,
+        "interval": {"low": 49.3, "high": 96.3, "certainty": 0.8},
+        "certainty": 0.33,
+        "usual": 72.4,
+        "reasons": [
+            {
+                "feature": "answers",
+                "value": 82.5,
+                "usual": 72.4,
+                "text": "Mean of the answers to surveys, of 100: 82.5 (usual: 72.4).",
+            }
+        ],
+        "evidence": ["01999a6e-41b7-7c10-8a3e-0d5f6b7c8d28"],
+        "nearest_change": {
+            "text": "One more answer of the best kind would bring it from 76.02 to 80.4.",
+            "score_then": 80.4,
+        },
     },
 }
 
@@ -68,17 +218,47 @@ SUMMARY: dict[str, Any] = {
     "never_bought": 11,
     "by_band": [{"band": "low", "label": "Low", "customers": 2291}],
     "by_class": [{"class": "champion", "label": "Champion", "customers": 512}],
+    "by_matrix": [{"matrix": "core", "label": "Core", "customers": 312}],
     "unclassified": 0,
     "model": MODEL,
 }
 
-POLICY: dict[str, Any] = {
+POLICY_VERSION: dict[str, Any] = {
     "name": "scoring",
     "version": 0,
+    "policy": "scoring@0",
+    "built_in": True,
+    "in_force": True,
+    "published_at": None,
     "bands": [{"band": "low", "label": "Low", "from": 0.0, "to": 0.3}],
-    "classes": [
-        {"class": "lost", "label": "Lost", "cells": [{"r": 1, "fm": 1}]},
-    ],
+    "classes": [{"class": "lost", "label": "Lost", "cells": [{"r": 1, "fm": 1}]}],
+    "body": {
+        "medium_from": 0.3,
+        "high_from": 0.6,
+        "classes": [
+            ["lost", "hibernating", "at_risk", "cannot_lose", "cannot_lose"],
+            ["hibernating", "about_to_sleep", "at_risk", "at_risk", "at_risk"],
+            ["about_to_sleep", "need_attention", "need_attention", "loyal", "loyal"],
+            ["promising", "potential_loyalist", "potential_loyalist", "loyal", "champion"],
+            ["new", "potential_loyalist", "potential_loyalist", "champion", "champion"],
+        ],
+        "matrix": {
+            "by": "quantile",
+            "value_from": "1000000",
+            "value_from_by_currency": {},
+            "active_from": 12,
+            "value_top_percent": 20,
+            "activity_top_percent": 50,
+        },
+        "margins": {"default": 0.3, "categories": {}},
+        "satisfaction": {"prior": None, "strength": 3.0, "half_life_days": 180},
+        "value": {"years": 3, "discount_rate": 0.1},
+    },
+}
+
+POLICY: dict[str, Any] = {
+    **POLICY_VERSION,
+    "versions": [0],
     "rfm": {
         "policy": "rfm@4",
         "fitted_at": "2026-11-20T00:00:00Z",
@@ -86,5 +266,49 @@ POLICY: dict[str, Any] = {
         "recency": ["2026-10-28T22:10:00Z", "2026-11-08T00:00:00Z", None, None],
         "frequency": [15, 34, 58, 96],
         "monetary": {"USD": ["361.20", "900.00", "1800.50", "3200.00"]},
+    },
+    "matrix": {
+        "population": "population@2",
+        "by": "quantile",
+        "by_currency": {"USD": {"by": "quantile", "spend_from": "3200.00", "active_from": 10}},
+        "absolute": {"spend_over": "1000000", "by_currency": {}, "active_from": 12},
+    },
+}
+
+PLACED: dict[str, Any] = {
+    "customer_id": SCORE["customer_id"],
+    "month": "2026-11",
+    "matrix": SCORE["matrix"],
+}
+
+REVIEW: dict[str, Any] = {
+    "month": "2026-10",
+    "at": "2026-11-01T12:03:00Z",
+    "policy": "scoring@0",
+    "customers": 2469,
+    "moved": 31,
+    "first": False,
+    "by_matrix": [{"matrix": "core", "label": "Core", "customers": 312}],
+}
+
+MOVE: dict[str, Any] = {
+    "customer_id": "01999a6e-3c0a-7b52-9a55-3f0e8d1c2b7a",
+    "from": "core",
+    "from_label": "Core",
+    "to": "potential",
+    "to_label": "Potential",
+    "before": {"spend_year": {"amount": "1204000.00", "currency": "CNY"}, "active_months": 12},
+    "now": {"spend_year": {"amount": "1104000.00", "currency": "CNY"}, "active_months": 11},
+    "needed": {"spend_year": {"amount": "1000000.01", "currency": "CNY"}, "active_months": 12},
+    "text": "Core to Potential: spent 1104000.00 CNY in twelve months (before: 1204000.00 "
+    "CNY; high value from 1000000.01 CNY), orders in 11 of twelve months (before: "
+    "12; active from 12).",
+    "verdict": {
+        "verdict": "overridden",
+        "class": "core",
+        "month": "2026-10",
+        "by": "chen.li",
+        "reason": "A contract for next year is signed",
+        "at": "2026-11-02T02:11:00Z",
     },
 }

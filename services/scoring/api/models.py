@@ -1,4 +1,4 @@
-"""`/v1/models` and `/v1/policies/scoring`: what judging goes by."""
+"""`/v1/models`: what judging goes by."""
 
 from datetime import datetime
 from typing import Annotated
@@ -8,8 +8,8 @@ from starlette.responses import Response
 
 from services.scoring import policies as rules
 from services.scoring import queries
-from services.scoring.api.examples import MODEL, POLICY
-from services.scoring.api.model_answers import model_answer, scoring_answer
+from services.scoring.api.examples import MODEL
+from services.scoring.api.model_answers import model_answer
 from services.scoring.api.reads import READS, database_of
 from services.scoring.policies import CDNOW, ChurnModel
 from shared.database import ReadConnection
@@ -86,11 +86,3 @@ async def read_model_version(
         raise NotFound("model_not_found")
     model = rules.churn_model({name: found.policy})
     return answer(model_answer(version, model, found.at, language))
-
-
-@router.get("/policies/scoring", responses=shown(POLICY, "Bands, classes and cut points."))
-async def read_scoring_policy(request: Request, language: Lang) -> Response:
-    """The bands of the churn probability, the RFM classes and the cut points in force."""
-    async with database_of(request).read() as conn:
-        in_force = await queries.policies_in_force(conn)
-    return answer(scoring_answer(in_force, language))

@@ -1,5 +1,6 @@
 """`/v1/scores`: one customer's judgement, the watch list, the summary."""
 
+import asyncio
 from collections import Counter
 from typing import Annotated, Any
 from uuid import UUID
@@ -14,7 +15,10 @@ from services.scoring.api.examples import SCORE, SUMMARY
 from services.scoring.api.model_answers import model_answer
 from services.scoring.api.models import in_force_at
 from services.scoring.api.reads import READS, database_of
-from services.scoring.policies import Band
+from services.scoring.policies import Band, Cell
+from services.scoring.projection import SCORES
+from services.scoring.projector.details import describe
+from shared.as_of import AsOf, OnBasis, as_it_was
 from shared.errors import BadRequest, NotFound
 from shared.http.answers import answer
 from shared.http.language import Lang
@@ -38,33 +42,40 @@ RfmClass = Annotated[
     Annotated[str, OneOf(rules.CLASSES)] | None,
     Query(description="Only this RFM class.", examples=["at_risk"]),
 ]
+MatrixCell = Annotated[
+    Cell | None, Query(description="Only this cell of value and activity.", examples=["core"])
+]
 ChurnBand = Annotated[Band | None, Query(description="Only this band.", examples=["high"])]
 Sort = Annotated[
     Annotated[str, OneOf(tuple(sorts(queries.SORTS)))],
     Query(
-        description="`churn.probability`, `last_purchase_at` or `rfm.frequency`; `-` before it:"
-        " greatest first. Who never bought comes last either way.",
+        description="`churn.probability`, `last_purchase_at`, `rfm.frequency`, `value.spend_year` (in"
+        " the customer's main currency) or `satisfaction.score`; `-` before it: greatest first. Of"
+        " whom there is nothing to compare comes last either way.",
     ),
 ]
 
 
 @router.get("/summary", responses=shown(SUMMARY, "Customers by band and class; the model."))
 async def scores_summary(request: Request, language: Lang) -> Response:
-    """How many customers there are in each band and class, and how sure the model is."""
+    """How many customers there are in each band, class and cell, and how sure the model is."""
     async with database_of(request).snapshot() as conn:
         groups = await queries.count_groups(conn)
         version, model, published_at = await in_force_at(conn)
     bands: Counter[str | None] = Counter()
     classes: Counter[str | None] = Counter()
-    for band, rfm_class, customers in groups:
+    cells: Counter[str | None] = Counter()
+    for band, rfm_class, cell, customers in groups:
         bands[band] += customers
         classes[rfm_class] += customers
+        cells[cell] += customers
     return answer(
         {
             "total": bands.total(),
             "never_bought": bands[None],
             "by_band": _counts("band", "churn_band", rules.BANDS, bands, language),
             "by_class": _counts("class", "rfm_class", rules.CLASSES, classes, language),
+            "by_matrix": _counts("matrix", "matrix", rules.CELLS, cells, language),
             "unclassified": classes[None] - bands[None],
             "model": model_answer(version, model, published_at, language),
         }
@@ -85,13 +96,27 @@ def _counts(
 
 
 @router.get("/{customer}", responses=shown(SCORE, "The customer's scores."))
-async def read_score(request: Request, customer: Customer, language: Lang) -> Response:
-    """Churn risk and RFM of one customer, with reasons and evidence."""
+async def read_score(
+    request: Request,
+    customer: Customer,
+    language: Lang,
+    as_of: AsOf = None,
+    basis: OnBasis = "business",
+) -> Response:
+    """Every score of one customer, with reasons, evidence and the nearest change. With `as_of` in the same shape as
+    it stood then."""
+    if as_of is not None:
+        then = await as_it_was(request, SCORES, customer, as_of, basis)
+        was = queries.Scored(str(then.head), then.state, then.view)
+        [details] = describe([(then.state, then.view)], then.policies)
+        return answer(score_answer(was, details, language))
     async with database_of(request).read() as conn:
         scored = await queries.find_score(conn, await find_customer(conn, customer))
+        in_force = await queries.policies_in_force(conn)
     if scored is None:
         raise NotFound("customer_not_found")
-    return answer(score_answer(scored, language))
+    [details] = describe([(scored.state, scored.view)], in_force)
+    return answer(score_answer(scored, details, language))
 
 
 @router.get(
@@ -104,10 +129,12 @@ async def list_scores(
     page: Page,
     churn_band: ChurnBand = None,
     rfm_class: RfmClass = None,
+    matrix: MatrixCell = None,
     sort: Sort = "-churn.probability",
 ) -> Response:
-    """The watch list: customers by risk, or within one band or class."""
-    filters = queries.Filters(churn_band=churn_band, rfm_class=rfm_class)
+    """The watch list: customers by risk, by value or by satisfaction, also within one band, class or
+    cell."""
+    filters = queries.Filters(churn_band=churn_band, rfm_class=rfm_class, matrix=matrix)
     field, descending = parse_sort(sort, queries.SORTS)
     async with database_of(request).read() as conn:
         found = await queries.list_scores(
@@ -119,10 +146,14 @@ async def list_scores(
             limit=page.limit + 1,
         )
         total = await queries.count_scores(conn, filters) if page.count else None
+        in_force = await queries.policies_in_force(conn)
     shown_items, next_cursor = cut_page(
         found, page.limit, lambda last: (sort, last.sorted_by, last.customer_id)
     )
-    items = [score_answer(scored, language) for scored in shown_items]
+    judged = [(scored.state, scored.view) for scored in shown_items]
+    described = await asyncio.to_thread(describe, judged, in_force)
+    pairs = zip(shown_items, described, strict=True)
+    items = [score_answer(scored, details, language) for scored, details in pairs]
     return answer(page_answer(items, next_cursor, total))
 
 

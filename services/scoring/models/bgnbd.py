@@ -21,10 +21,25 @@ from dataclasses import dataclass
 from math import exp, log, log1p
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.special import digamma, gammaln
+from numpy.typing import ArrayLike
+from scipy.special import digamma, expit, gammaln
 
-Floats = NDArray[np.float64]
+from services.scoring.models.collapse import Collapsed, Days, collapse
+from services.scoring.models.fit import Box, Fit, maximise_collapsed
+from services.scoring.models.leaving import (
+    distribution_if_alive,
+    expected_if_alive,
+    rate_part,
+    survived_part,
+)
+from services.scoring.models.stable import Floats, floats
+
+BOX = Box(
+    names=("r", "alpha", "a", "b"),
+    lower=(1e-3, 1e-3, 1e-4, 1e-3),
+    upper=(1e3, 1e4, 1e3, 1e3),
+    starts=((0.5, 5, 0.8, 2.5), (1.5, 1.5, 0.1, 5), (2, 30, 1.5, 1.5)),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +50,48 @@ class Parameters:
     alpha: float
     a: float
     b: float
+
+    def log_likelihood(self, x: ArrayLike, t_x: ArrayLike, age: ArrayLike) -> Floats:
+        """Log-likelihood of each customer."""
+        return log_likelihood(self, *floats(x, t_x, age))
+
+    def p_alive(self, x: ArrayLike, t_x: ArrayLike, age: ArrayLike) -> Floats:
+        """Probability that they have not left for good; 1 for all who bought once."""
+        return _p_alive(self, *floats(x, t_x, age))
+
+    def p_none(self, x: ArrayLike, t_x: ArrayLike, age: ArrayLike, horizon: ArrayLike) -> Floats:
+        """Probability of no purchase in the next `horizon` weeks."""
+        return p_none_all(self, *floats(x, t_x, age, horizon))
+
+    def p_some(self, x: ArrayLike, t_x: ArrayLike, age: ArrayLike, horizon: ArrayLike) -> Floats:
+        """Probability of at least one, exact also where it is tiny."""
+        x, t_x, age, horizon = floats(x, t_x, age, horizon)
+        some: Floats = -np.expm1(-(self.r + x) * np.log1p(horizon / (self.alpha + age)))
+        return some * _p_alive(self, x, t_x, age)
+
+    def expected(self, x: ArrayLike, t_x: ArrayLike, age: ArrayLike, horizon: ArrayLike) -> Floats:
+        """Expected purchases in the next `horizon` weeks."""
+        x, t_x, age, horizon = floats(x, t_x, age, horizon)
+        n, c = self.r + x, self.alpha + age
+        if_alive = expected_if_alive(n, c, self.a, self.b + x, horizon)
+        return if_alive * _p_alive(self, x, t_x, age)
+
+    def distribution(
+        self, x: ArrayLike, t_x: ArrayLike, age: ArrayLike, horizon: ArrayLike, most: int
+    ) -> Floats:
+        """Probabilities of 0 to `most` purchases in the next `horizon` weeks, one row each."""
+        x, t_x, age, horizon = floats(x, t_x, age, horizon)
+        n, c = self.r + x, self.alpha + age
+        alive = _p_alive(self, x, t_x, age)
+        value = alive[:, None] * distribution_if_alive(n, c, self.a, self.b + x, horizon, most)
+        value[:, 0] = p_none_all(self, x, t_x, age, horizon)
+        return value
+
+
+def fit(x: Days, t_x: Days, age: Days) -> Fit[Parameters]:
+    """The likeliest parameters: `x` repeat days; `t_x` and `age` in whole days."""
+    data = collapse(x, t_x, age)
+    return maximise_collapsed(Parameters, BOX, _loss, data)
 
 
 def p_none(parameters: Parameters, x: float, t_x: float, age: float, horizon: float) -> float:
@@ -55,16 +112,24 @@ def p_none(parameters: Parameters, x: float, t_x: float, age: float, horizon: fl
 
 
 def p_none_all(
-    parameters: Parameters, x: Floats, t_x: Floats, age: Floats, horizon: float
+    parameters: Parameters, x: Floats, t_x: Floats, age: Floats, horizon: float | Floats
 ) -> Floats:
     """`p_none` of many customers at once."""
-    n = parameters.r + x
-    start = parameters.alpha + t_x
-    alive_now = -n * np.log1p((age - t_x) / start)
-    alive_then = -n * np.log1p((age + horizon - t_x) / start)
-    gone = _log_gone(parameters, x)
-    difference: Floats = np.logaddexp(alive_then, gone) - np.logaddexp(alive_now, gone)
-    return np.exp(np.minimum(difference, 0.0))
+    odds = _log_odds(parameters, x, t_x, age)
+    none = np.exp(-(parameters.r + x) * np.log1p(horizon / (parameters.alpha + age)))
+    value: Floats = none * expit(odds) + expit(-odds)  # one minus the other would lose digits
+    return np.minimum(value, 1.0)
+
+
+def _log_odds(parameters: Parameters, x: Floats, t_x: Floats, age: Floats) -> Floats:
+    """Log-odds of being alive."""
+    silence = np.log1p((age - t_x) / (parameters.alpha + t_x))
+    return -_log_gone(parameters, x) - (parameters.r + x) * silence
+
+
+def _p_alive(parameters: Parameters, x: Floats, t_x: Floats, age: Floats) -> Floats:
+    value: Floats = expit(_log_odds(parameters, x, t_x, age))
+    return value
 
 
 def _log_gone(parameters: Parameters, x: Floats) -> Floats:
@@ -84,24 +149,36 @@ def log_likelihood_and_gradient(
     parameters: Parameters, x: Floats, t_x: Floats, age: Floats
 ) -> tuple[Floats, Floats]:
     """Log-likelihood of each customer, and its derivatives by r, alpha, a and b (four rows)."""
-    r, alpha, a, b = parameters.r, parameters.alpha, parameters.a, parameters.b
-    n = r + x
-    log_now, log_last = np.log(alpha + age), np.log(alpha + t_x)
-    alive = -n * log_now
-    bracket = np.logaddexp(alive, _log_gone(parameters, x) - n * log_last)
-    beta = gammaln(b + x) - gammaln(a + b + x) + gammaln(a + b) - gammaln(b)
-    value: Floats = beta + gammaln(n) - gammaln(r) + r * np.log(alpha) + bracket
+    value, gradient = _counts_part(parameters, x)
+    times, slopes = _times_part(parameters, x, t_x, age)
+    return value + times, gradient + slopes
 
-    still = np.exp(alive - bracket)  # P(alive): the share of the first term
+
+def _loss(values: Floats, data: Collapsed) -> tuple[float, Floats]:
+    parameters = Parameters(*values)
+    value, gradient = _counts_part(parameters, data.counts)
+    times, slopes = _times_part(parameters, data.x, data.t_x, data.age)
+    return (
+        -float(value @ data.counts_weight + times @ data.weight),
+        -(gradient @ data.counts_weight + slopes @ data.weight),
+    )
+
+
+def _counts_part(parameters: Parameters, x: Floats) -> tuple[Floats, Floats]:
+    """What of the log-likelihood depends on x only, with its gradient."""
+    r = parameters.r
+    stayed, by_a, by_b = survived_part(parameters.a, parameters.b, x)
+    by_r = digamma(r + x) - digamma(r)
+    return gammaln(r + x) - gammaln(r) + stayed, np.stack((by_r, np.zeros_like(x), by_a, by_b))
+
+
+def _times_part(
+    parameters: Parameters, x: Floats, t_x: Floats, age: Floats
+) -> tuple[Floats, Floats]:
+    """The log of the bracket and of alpha^r, with its gradient."""
+    r, alpha, a, b = parameters.r, parameters.alpha, parameters.a, parameters.b
+    log_gone = _log_gone(parameters, x)
+    value, still, by_r, by_alpha = rate_part(r, alpha, np.zeros_like(x), log_gone, x, t_x, age)
     left = np.where(x > 0, 1 - still, 0.0)
     before_last = np.where(x > 0, b + x - 1, 1.0)
-    both = digamma(a + b) - digamma(a + b + x)
-    gradient: Floats = np.stack(
-        (
-            digamma(n) - digamma(r) + np.log(alpha) - still * log_now - left * log_last,
-            r / alpha - n * (still / (alpha + age) + left / (alpha + t_x)),
-            both + left / a,
-            both + digamma(b + x) - digamma(b) - left / before_last,
-        )
-    )
-    return value, gradient
+    return value, np.stack((by_r, by_alpha, left / a, -left / before_last))

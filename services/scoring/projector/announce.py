@@ -1,14 +1,16 @@
 """What the world is told: changes of class, never numbers."""
 
 import msgspec
+from msgspec.structs import replace
 
 from services.scoring.projector.view import View
-from shared.language import ChurnBandChanged, RfmClassChanged
+from shared.language import ChurnBandChanged, MatrixChanged, RfmClassChanged
 from shared.projection import Announcement
 
 BAND_CHANGED = "score.churn_band_changed"
 CLASS_CHANGED = "score.rfm_class_changed"
-EMITS = frozenset({BAND_CHANGED, CLASS_CHANGED})
+CELL_CHANGED = "score.matrix_changed"
+EMITS = frozenset({BAND_CHANGED, CLASS_CHANGED, CELL_CHANGED})
 
 
 class Told(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -16,6 +18,7 @@ class Told(msgspec.Struct, frozen=True, omit_defaults=True):
 
     band: str | None = None
     rfm_class: str | None = None
+    matrix: str | None = None
 
 
 def announce(told: Told, view: View) -> list[Announcement]:
@@ -31,6 +34,10 @@ def announce(told: Told, view: View) -> list[Announcement]:
     if rfm_class != told.rfm_class:
         named = RfmClassChanged(rfm_class=rfm_class, previous=told.rfm_class, policy=view.policy)
         said.append(Announcement(CLASS_CHANGED, named, view.at))
+    cell = view.matrix.cell if view.matrix else None
+    if cell != told.matrix:
+        moved = MatrixChanged(matrix=cell, previous=told.matrix, policy=view.rules)
+        said.append(Announcement(CELL_CHANGED, moved, view.at))
     return said
 
 
@@ -38,8 +45,10 @@ def tell(told: Told, announcement: Announcement) -> Told:
     """What has been said after an announcement of our own."""
     match announcement.data:
         case ChurnBandChanged(band=band):
-            return Told(band=band, rfm_class=told.rfm_class)
+            return replace(told, band=band)
         case RfmClassChanged(rfm_class=rfm_class):
-            return Told(band=told.band, rfm_class=rfm_class)
+            return replace(told, rfm_class=rfm_class)
+        case MatrixChanged(matrix=matrix):
+            return replace(told, matrix=matrix)
         case other:
             raise TypeError(f"not said by scoring: {type(other).__name__}")

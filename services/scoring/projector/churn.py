@@ -4,7 +4,10 @@ from dataclasses import dataclass, replace
 
 from services.scoring.models.bgnbd import p_none
 from services.scoring.policies import BANDS, ChurnModel, Scoring
-from services.scoring.projector.view import Churn, Nearest, Reason
+from services.scoring.projector.view import Churn, Nearest, Reason, Risk
+
+HORIZONS = (28, 90)
+"""Days ahead of which the risk is told."""
 
 SILENCE_DAYS = 730
 """How far ahead a change by silence alone is looked for."""
@@ -26,16 +29,22 @@ class Judge:
     model: ChurnModel
     scoring: Scoring
 
-    def probability(self, history: History) -> float:
-        """No purchase within the horizon; rounded as it is shown, so that bands agree with it."""
+    def probability(self, history: History, days: int | None = None) -> float:
+        """No purchase within so many days, the model's horizon by default; rounded as it is shown,
+        so that bands agree with it."""
         value = p_none(
             self.model.parameters,
             history.x,
             history.last / 7,
             history.age / 7,
-            self.model.horizon_days / 7,
+            (days or self.model.horizon_days) / 7,
         )
         return round(value, 6)
+
+    def risk(self, history: History) -> Risk:
+        """What is kept of one customer's risk."""
+        probability = self.probability(history)
+        return Risk(probability, self.model.horizon_days, self.scoring.band(probability))
 
     def churn(self, history: History, evidence: list[str], open_complaints: int) -> Churn:
         """Everything there is to say about one customer's risk."""
@@ -51,6 +60,11 @@ class Judge:
             reasons=reasons,
             evidence=evidence,
             nearest=self._nearest(history, probability),
+            others={
+                days: self.probability(history, days)
+                for days in HORIZONS
+                if days != self.model.horizon_days
+            },
         )
 
     def _recency(self, history: History, probability: float) -> Reason:

@@ -1,15 +1,33 @@
 """evolve, merge and what goes with them: how events become the state."""
 
+from operator import add
 from typing import assert_never
 
-from services.scoring.projector.complaints import case_key, complain, open_entries
+from services.scoring.projector.complaints import case_key, complain, settle_complaints
 from services.scoring.projector.purchases import (
     days_touched,
     purchase_days,
     purchases,
     trade,
 )
-from services.scoring.projector.state import NEWEST, Case, Item, State, Sums
+from services.scoring.projector.state import (
+    ANSWER_MONTHS,
+    CATEGORIES,
+    MONTHS,
+    NEWEST,
+    Case,
+    Item,
+    Key,
+    Month,
+    Points,
+    State,
+    Sums,
+    Value,
+    Verdict,
+    newest_months,
+)
+from services.scoring.projector.surveys import answer, points_of
+from shared.bounded import joined
 from shared.codec import Event
 from shared.language import (
     ChurnBandChanged,
@@ -25,12 +43,15 @@ from shared.language import (
     CustomerEdited,
     CustomerIdentified,
     CustomerNumbered,
+    CustomerRegrouped,
     HistoryClosed,
     IdentifiersAdded,
     IdentifiersLinked,
     InteractionRecorded,
     InteractionRetracted,
     LifecycleChanged,
+    MatrixChanged,
+    MatrixReviewed,
     MessageBounced,
     MessageClicked,
     MessageComplained,
@@ -64,32 +85,42 @@ CONSUMES = frozenset(
         "complaint.escalated",
         "complaint.resolved",
         "complaint.reopened",
+        "survey.answered",
+        "score.matrix_reviewed",
     }
 )
 SHOWS = frozenset({"identifiers.added"})
 """Read only so that whoever never bought has a row too, at the end of the list."""
 
 
-def evolve(state: State, event: Event) -> State:
+def evolve(state: State, event: Event) -> State:  # noqa: PLR0911  (one arm a type)
     """Fold one event; `state` is changed in place."""
     match event.data:
         case PurchaseCompleted() | PurchaseCorrected() | PurchaseCancelled() | PurchaseRefunded():
             settled = effect(event)
             return trade(state if settled.elsewhere else _hear(state, event), settled)
-        case (
-            ComplaintOpened() | ComplaintAnswered() | ComplaintEscalated() | ComplaintReopened()
-        ) as step:
-            return complain(_hear(state, event), step.complaint_id, _case(event, is_open=True))
+        case ComplaintOpened() as opened:
+            case = _case(event, is_open=True)
+            return complain(_hear(state, event), opened.complaint_id, case, opened)
+        case ComplaintAnswered() | ComplaintEscalated() | ComplaintReopened() as step:
+            case = _case(event, is_open=True)
+            return complain(_hear(state, event), step.complaint_id, case, None)
         case ComplaintResolved(complaint_id=complaint_id):
-            return complain(_hear(state, event), complaint_id, _case(event, is_open=False))
+            case = _case(event, is_open=False)
+            return complain(_hear(state, event), complaint_id, case, None)
+        case SurveyAnswered() as answered:
+            points = points_of(answered)
+            return state if points is None else answer(_hear(state, event), event, points)
+        case MatrixReviewed() as reviewed:
+            return _review(_hear(state, event), event, reviewed)
         case (
             ComplaintAssigned()
             | InteractionRecorded()
             | InteractionRetracted()
-            | SurveyAnswered()
             | CustomerDescribed()
             | CustomerIdentified()
             | CustomerNumbered()
+            | CustomerRegrouped()
             | CustomerEdited()
             | ConsentChanged()
             | MessageDelivered()
@@ -109,6 +140,7 @@ def evolve(state: State, event: Event) -> State:
             | LifecycleChanged()
             | ChurnBandChanged()
             | RfmClassChanged()
+            | MatrixChanged()
             | SegmentEntered()
             | SegmentLeft()
         ):
@@ -125,6 +157,27 @@ def _hear(state: State, event: Event) -> State:
 
 def _case(event: Event, *, is_open: bool) -> Case:
     return Case(time=micros(event.time), event_id=event.id, is_open=is_open)
+
+
+def _review(state: State, event: Event, said: MatrixReviewed) -> State:
+    verdict = Verdict(
+        at=micros(event.time),
+        event_id=event.id,
+        month=said.month,
+        overridden=said.verdict == "overridden",
+        matrix=said.matrix,
+        by=said.by,
+        reason=said.reason,
+    )
+    state.verdict = _later(state.verdict, verdict)
+    return state
+
+
+def _later(one: Verdict | None, other: Verdict | None) -> Verdict | None:
+    """The last word of people."""
+    if one is None or other is None:
+        return one or other
+    return max(one, other, key=lambda verdict: (verdict.at, verdict.event_id))
 
 
 def item_keys(event: Event) -> tuple[str, ...]:
@@ -157,7 +210,39 @@ def merge(one: State, other: State) -> State:
             merged.items[key] = _merge_items(merged.items.get(key, Item()), item)
     money = sorted(merged.money.items())
     merged.money = {code: sums for code, sums in money if sums.net or sums.purchases}
+    merged.months = _sorted(joined(one.months, other.months, _join_months))
+    merged.categories = _sorted(joined(one.categories, other.categories, _join_categories))
+    merged.answers = _sorted(joined(one.answers, other.answers, _add_points))
+    newest_months(merged.answers, ANSWER_MONTHS)
+    answered = {*one.answered, *other.answered}
+    merged.answered = sorted(answered, reverse=True)[:NEWEST]
+    merged.verdict = _later(one.verdict, other.verdict)
     return merged
+
+
+def _sorted(kept: dict[Key, Value]) -> dict[Key, Value]:
+    return dict(sorted(kept.items()))
+
+
+def _join_months(one: dict[int, Month], other: dict[int, Month]) -> dict[int, Month]:
+    months = _sorted(joined(one, other, _add_months))
+    newest_months(months, MONTHS)
+    return months
+
+
+def _add_months(one: Month, other: Month) -> Month:
+    return Month(one.orders + other.orders, one.net + other.net)
+
+
+def _join_categories(one: dict[str, int], other: dict[str, int]) -> dict[str, int]:
+    categories = _sorted(joined(one, other, add))
+    while len(categories) > CATEGORIES:
+        categories.popitem()
+    return categories
+
+
+def _add_points(one: Points, other: Points) -> Points:
+    return Points(one.number + other.number, one.total + other.total)
 
 
 def _merge_items(one: Item, other: Item) -> Item:
@@ -165,9 +250,13 @@ def _merge_items(one: Item, other: Item) -> Item:
     for text, count in other.purchases.items():
         counts[text] = counts.get(text, 0) + count
     cases = [item.case for item in (one, other) if item.case is not None]
+    openings = [item.opening for item in (one, other) if item.opening is not None]
+    began = [item.began for item in (one, other) if item.began is not None]
     return Item(
         purchases={text: count for text, count in sorted(counts.items()) if count},
         case=max(cases, default=None),
+        opening=max(openings, default=None),
+        began=min(began, default=None),
     )
 
 
@@ -180,12 +269,9 @@ def settle(state: State) -> State:
     """Read off all items what only they know; changes `state` in place."""
     days = purchase_days(state)
     bought = purchases(state)
-    cases = [item.case for item in state.items.values() if item.case is not None]
-    still_open = [entry for case in cases for entry in open_entries(case)]
     state.days, state.orders = len(days), len(bought)
     state.first_day, state.last_day = (days[0], days[-1]) if days else (None, None)
     state.newest = sorted(bought, reverse=True)[:NEWEST]
-    state.complaints, state.open_complaints = len(cases), len(still_open)
-    state.complained = sorted(still_open, reverse=True)[:NEWEST]
+    settle_complaints(state)
     state.stale = False
     return state

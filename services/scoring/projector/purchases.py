@@ -3,7 +3,19 @@
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from services.scoring.projector.state import Item, Moment, State, Sums, keep_newest
+from services.scoring.projector.state import (
+    CATEGORIES,
+    MONTHS,
+    Item,
+    Moment,
+    Month,
+    State,
+    Sums,
+    keep_newest,
+    month_of,
+    newest_months,
+    slot,
+)
 from shared.language import Contribution, Settled
 from shared.moments import micros
 
@@ -71,9 +83,34 @@ def _add_money(state: State, part: Contribution, sign: int) -> None:
             state.money = dict(sorted([*state.money.items(), (currency, sums := Sums())]))
         sums.net += sign * amount
         sums.purchases += sign * part.orders
+        _add_month(state, part, currency, sign)
+        if part.categories:
+            _add_categories(state, part, currency, sign)
         if not sums.net and not sums.purchases:
             # An order that was taken away leaves no trace, as if it had been cancelled first.
             del state.money[currency]
+
+
+def _add_month(state: State, part: Contribution, currency: str, sign: int) -> None:
+    months = slot(state.months, currency, dict[int, Month])
+    month = slot(months, month_of(part.time + timedelta(minutes=part.utcoffset)), Month)
+    month.orders += sign * part.orders
+    month.net += sign * part.spend[currency]
+    newest_months(months, MONTHS)
+
+
+def _add_categories(state: State, part: Contribution, currency: str, sign: int) -> None:
+    """Share the money of an order out over its categories, by their number of lines: an event does
+    not say what each line comes to."""
+    kept = slot(state.categories, currency, dict[str, int])
+    amount, lines = part.spend[currency], sum(part.categories.values())
+    for category, number in part.categories.items():
+        if len(kept) >= CATEGORIES and category > next(reversed(kept)):
+            continue
+        slot(kept, category, int)
+        kept[category] += sign * (amount * number // lines)
+    while len(kept) > CATEGORIES:
+        kept.popitem()
 
 
 def _change_day(state: State, key: str, change: dict[str, int], turnover: _Turnover) -> None:

@@ -6,19 +6,34 @@ taken away, so each local day is an item with the purchases of that day, counted
 cancellation may even come before its purchase). Only where the first or last day, or one of the
 newest purchases, goes away does the answer lie in items that may not be loaded: then the state is
 `stale`, and `settle` reads it off all of them.
+
+What is kept by month (money, answers) is bounded by keeping the newest months that anything ever
+touched. A month once touched stays, also at 0: so what is kept is the same whatever came first.
 """
 
+from collections.abc import Callable
+from datetime import date
 from typing import TypeVar
 
 import msgspec
 
 NEWEST = 3
-"""How many purchases, and how many open complaints, are kept as evidence."""
+"""How many purchases, open complaints and answers are kept as evidence."""
+
+MONTHS = 14
+"""Months of which the money is kept: this one, a year before it, and one more for time zones."""
+ANSWER_MONTHS = 24
+"""Months of which answers, and the handling of complaints, are kept."""
+CATEGORIES = 32
+"""Categories of which the money is kept by name, the first of the alphabet; the rest counts as
+other."""
 
 Moment = tuple[int, str, int]
 """Microseconds since 1970 UTC, event id, minutes from UTC to local time; sorts by time, then id."""
 
 Entry = TypeVar("Entry", bound=tuple[int, str] | Moment)
+Key = TypeVar("Key", int, str)
+Value = TypeVar("Value")
 
 
 class Case(msgspec.Struct, array_like=True, frozen=True, order=True):
@@ -29,12 +44,23 @@ class Case(msgspec.Struct, array_like=True, frozen=True, order=True):
     is_open: bool
 
 
+class Opening(msgspec.Struct, array_like=True, frozen=True, order=True):
+    """The newest event that opened a complaint."""
+
+    time: int
+    event_id: str
+    severity: str
+
+
 class Item(msgspec.Struct, omit_defaults=True):
     """One local day with its purchases, or one complaint."""
 
     purchases: dict[str, int] = {}
     """Net count by moment, without zeros; sorted, so that equal items have equal bytes."""
     case: Case | None = None
+    opening: Opening | None = None
+    began: int | None = None
+    """Time of the first event of the complaint."""
 
 
 class Sums(msgspec.Struct, array_like=True):
@@ -45,10 +71,41 @@ class Sums(msgspec.Struct, array_like=True):
     """Minor units, less refunds."""
 
 
+class Month(msgspec.Struct, array_like=True):
+    """What purchases of one local month in one currency come to."""
+
+    orders: int = 0
+    net: int = 0
+    """Minor units, less refunds."""
+
+
+class Points(msgspec.Struct, array_like=True):
+    """How many answers (or complaints that were handled), and their points, 0 to 1000 each."""
+
+    number: int = 0
+    total: int = 0
+
+
+class Verdict(msgspec.Struct, array_like=True, frozen=True):
+    """What a person decided last about the cell of the matrix."""
+
+    at: int
+    """Microseconds since 1970 UTC."""
+    event_id: str
+    month: str
+    """Of which review."""
+    overridden: bool
+    """False: the cell was confirmed as it was found."""
+    matrix: str | None
+    by: str
+    reason: str
+
+
 class State(msgspec.Struct, omit_defaults=True):
     """The fold. Bounded but for `items`, which are child rows.
 
-    A `stale` state's `first_day`, `last_day`, `newest` and `complained` wait for `settle`.
+    A `stale` state's `first_day`, `last_day`, `newest` and what complaints come to wait for
+    `settle`.
     """
 
     days: int = 0
@@ -65,10 +122,49 @@ class State(msgspec.Struct, omit_defaults=True):
     open_complaints: int = 0
     complained: list[tuple[int, str]] = []
     """Newest events (time, id) of open complaints, newest first."""
+    months: dict[str, dict[int, Month]] = {}
+    """By currency and month (12 x year + month - 1), both sorted."""
+    categories: dict[str, dict[str, int]] = {}
+    """Net spend in minor units by currency and category, both sorted."""
+    open_by: dict[str, int] = {}
+    """Open complaints by severity, sorted."""
+    handled: dict[int, Points] = {}
+    """Resolved complaints by the month (UTC) of their resolution, sorted."""
+    resolved: list[tuple[int, str]] = []
+    """Events (time, id) of the last resolutions, newest first."""
+    answers: dict[int, Points] = {}
+    """Answers to surveys by month, sorted."""
+    answered: list[Moment] = []
+    """The last answers (time, event id, points), newest first."""
+    verdict: Verdict | None = None
     heard: int | None = None
     """Time of the latest event, in microseconds since 1970 UTC."""
     stale: bool = False
     items: dict[str, Item] = {}
+
+
+def month_of(day: date) -> int:
+    """A month as one number: 12 x year + month - 1."""
+    return 12 * day.year + day.month - 1
+
+
+def slot(kept: dict[Key, Value], key: Key, make: Callable[[], Value]) -> Value:
+    """The value of a key, made where there is none; the keys stay sorted."""
+    found = kept.get(key)
+    if found is None:
+        last = next(reversed(kept), None)
+        found = kept[key] = make()
+        if last is not None and key < last:
+            ordered = sorted(kept.items())
+            kept.clear()
+            kept.update(ordered)
+    return found
+
+
+def newest_months(kept: dict[int, Value], most: int) -> None:
+    """Let go of the oldest months, of sorted ones."""
+    while len(kept) > most:
+        del kept[next(iter(kept))]
 
 
 def keep_newest(

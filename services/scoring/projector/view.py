@@ -33,12 +33,19 @@ class Nearest(msgspec.Struct, frozen=True):
     band_then: Band
 
 
-class Churn(msgspec.Struct, frozen=True):
+class Risk(msgspec.Struct, frozen=True):
     """The risk of no purchase within the horizon."""
 
     probability: float
     horizon_days: int
     band: Band
+
+
+class Churn(Risk, frozen=True, kw_only=True):
+    """The same with why it is so; made when it is read."""
+
+    others: dict[int, float]
+    """The probability for other horizons, in days."""
     reasons: list[Reason]
     """Greatest effect first."""
     evidence: list[str]
@@ -61,6 +68,36 @@ class Rfm(msgspec.Struct, frozen=True, omit_defaults=True):
     rfm_class: str | None = None
 
 
+class Satisfaction(msgspec.Struct, frozen=True):
+    """How satisfied the customer is."""
+
+    score: float
+    """0 to 100."""
+    weight: float
+    """What is known, in fresh answers; 0: the score is what is usual."""
+    answers: int
+    points: int
+    """Of all answers that are kept, 0 to 1000 each."""
+
+
+class Matrix(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Value and activity. Money in minor units of `currency`; all but `cell` is unset for who never
+    bought."""
+
+    cell: str | None
+    """The one that holds: what was found, or what somebody decided."""
+    found: str | None = None
+    overridden: bool = False
+    by: str | None = None
+    """`quantile` or `absolute`."""
+    currency: str | None = None
+    spend_year: int | None = None
+    spend_from: int = 0
+    """From which spend on value is high."""
+    active_months: int | None = None
+    active_from: int = 0
+
+
 class Totals(msgspec.Struct, frozen=True):
     """What fitting to the population needs of one customer. Days are ordinals of local dates."""
 
@@ -73,13 +110,16 @@ class Totals(msgspec.Struct, frozen=True):
 
 
 class View(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Everything there is to say; without purchases there is nothing."""
+    """Everything that is kept; without purchases there is no risk and no RFM."""
 
     model: str
     policy: str
     at: datetime | None = None
     """From when on these numbers hold: the customer's last midnight, or a later event."""
-    churn: Churn | None = None
+    churn: Risk | None = None
     rfm: Rfm | None = None
+    rules: str = "scoring@0"
+    matrix: Matrix | None = None
+    satisfaction: Satisfaction | None = None
     totals: Totals | None = None
     due_at: datetime | None = None

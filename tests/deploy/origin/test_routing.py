@@ -17,6 +17,7 @@ from deploy.local.origin.routing import owner
         ("/v1/policies/tags", "profile"),
         ("/v1/policies/scoring", "scoring"),
         ("/v1/scores/summary", "scoring"),
+        ("/v1/matrix/reviews/2026-10/member_no:M42/confirm", "scoring"),
         ("/v1/models/churn/2", "scoring"),
         ("/v1/quarantine/interaction", "interaction"),
         ("/v1/quarantine/profile/1/replay", "profile"),

@@ -10,6 +10,8 @@ from services.scoring.projector import EMITS, Told, announce, derive, tell
 from shared.language import (
     EVENT_TYPES,
     ChurnBandChanged,
+    MatrixChanged,
+    MatrixReviewed,
     PurchaseCancelled,
     RfmClassChanged,
     Settled,
@@ -32,11 +34,12 @@ def after(told: Told, said: list[Announcement]) -> Told:
 
 def test_the_first_judgement_is_told():
     view = derive(BOUGHT, LAST, POLICIES)
-    band, named = announce(Told(), view)
+    band, named, moved = announce(Told(), view)
     assert band.type == "score.churn_band_changed"
     assert band.data == ChurnBandChanged(band="medium", previous=None, model="churn@0")
     assert named.data == RfmClassChanged(rfm_class="champion", previous=None, policy="rfm@3")
-    assert band.time == named.time == LAST
+    assert moved.data == MatrixChanged(matrix="watch", previous=None, policy="scoring@0")
+    assert band.time == named.time == moved.time == LAST
 
 
 def test_nothing_is_said_twice():
@@ -50,7 +53,7 @@ def test_nothing_is_said_twice():
 
 def test_a_change_by_time_alone_is_told_as_of_midnight():
     view = derive(BOUGHT, LAST + timedelta(days=400), {})
-    [band] = announce(Told(band="medium"), view)
+    [band] = announce(Told(band="medium", matrix="watch"), view)
     assert band.data == ChurnBandChanged(band="high", previous="medium", model="churn@0")
     assert band.time == view.at
 
@@ -63,11 +66,18 @@ def test_a_judgement_taken_back_is_told():
     part = contribution(event_id(1), START, 480, bought())
     cancelled = make_event(PurchaseCancelled("A-1", settled=Settled(part, None)), number=2)
     view = derive(folded([make_event(bought(), number=1), cancelled]), LAST, POLICIES)
-    said = announce(Told(band="low", rfm_class="new"), view)
+    said = announce(Told(band="low", rfm_class="new", matrix="core"), view)
     assert [announcement.data for announcement in said] == [
         ChurnBandChanged(band=None, previous="low", model="churn@0"),
         RfmClassChanged(rfm_class=None, previous="new", policy="rfm@3"),
+        MatrixChanged(matrix=None, previous="core", policy="scoring@0"),
     ]
+
+
+def test_a_word_of_people_about_who_never_bought_is_told():
+    decided = MatrixReviewed("2026-01", "overridden", "potential", "chen.li")
+    [moved] = announce(Told(), derive(folded([make_event(decided)]), LAST, POLICIES))
+    assert moved.data == MatrixChanged("potential", None, "scoring@0")
 
 
 def test_only_our_own_announcements_can_have_been_said():
@@ -81,6 +91,7 @@ def test_told_equals_true_afterwards(events, clock):
     told = after(Told(), announce(Told(), view))
     assert told.band == (view.churn.band if view.churn else None)
     assert told.rfm_class == (view.rfm.rfm_class if view.rfm else None)
+    assert told.matrix == (view.matrix.cell if view.matrix else None)
     assert announce(told, view) == []
 
 

@@ -9,6 +9,7 @@ from hypothesis import given
 from services.scoring.policies import CDNOW
 from services.scoring.projection import COLUMNS, row
 from services.scoring.projector import State, View, derive
+from services.scoring.projector.details import describe
 from shared.language import ComplaintOpened, PurchaseCancelled, Settled, contribution
 from shared.projection import Policy
 from tests.scoring.projector.folding import folded
@@ -104,7 +105,13 @@ def test_evidence_is_the_last_purchases_and_open_complaints():
     ]
     view = derive(folded(events), LAST, {})
     assert view.churn is not None
-    assert view.churn.evidence == [event_id(2), event_id(1), event_id(7)]
+    [details] = describe([(folded(events), view)], {})
+    assert details.churn is not None
+    assert details.churn.evidence == [event_id(2), event_id(1), event_id(7)]
+    assert (details.churn.probability, details.churn.band) == (
+        view.churn.probability,
+        view.churn.band,
+    )
 
 
 def test_all_purchases_cancelled_is_never_bought():
@@ -124,17 +131,48 @@ def test_a_view_for_any_history(events, clock):
     view = derive(state, clock, {"rfm": RFM})
     assert (view.churn is None) == (state.orders == 0)
     assert len(row(view)) == len(COLUMNS)
+    assert (view.due_at is None) == (view.churn is None and view.satisfaction is None)
     if view.churn is None or view.rfm is None:
-        assert view.due_at is None
         return
-    assert view.churn.reasons
-    assert view.churn.evidence
     assert view.rfm.recency_days >= 0
     assert view.at is not None
     assert view.due_at is not None
     assert timedelta(0) < view.due_at - view.at <= timedelta(days=1)
     assert view.due_at.second == view.due_at.microsecond == 0
     assert msgspec.msgpack.decode(msgspec.msgpack.encode(view), type=View) == view
+
+
+@given(histories(), clocks)
+def test_there_are_reasons_and_evidence_for_every_score(events, clock):
+    """Whatever happened: nothing fails, and nothing is without its reasons."""
+    state = folded(events)
+    view = derive(state, clock, {"rfm": RFM})
+    [details] = describe([(state, view)], {"rfm": RFM})
+    if view.satisfaction is not None:
+        assert details.satisfaction is not None
+        assert details.satisfaction.score == view.satisfaction.score
+        assert details.satisfaction.low <= details.satisfaction.score <= details.satisfaction.high
+        assert details.satisfaction.reasons
+        assert details.satisfaction.evidence
+    if view.churn is None:
+        return
+    assert details.evidence
+    assert details.churn is not None
+    assert details.churn.reasons
+    assert set(details.churn.others) == {28}
+    assert details.churn.others[28] >= details.churn.probability - 1e-6
+    assert details.rfm_change is not None
+    assert details.matrix is not None
+    assert len(details.matrix.reasons) == 2
+    assert details.matrix.change is not None
+    if details.matrix.change.code != "none":
+        assert details.matrix.change.then != details.matrix.matrix.cell
+    for span in details.value.future.spans if details.value else ():
+        assert 0 <= span.low <= span.high
+        assert 0 <= span.repurchase <= 1
+        assert span.purchases >= 0
+    assert details.next_purchase is not None
+    assert details.next_purchase.first <= details.next_purchase.on <= details.next_purchase.last
 
 
 @given(rearranged(), clocks)

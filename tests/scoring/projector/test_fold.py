@@ -1,6 +1,7 @@
 """What each event does to the state, and that facts may come in any order and in any pieces."""
 
 import copy
+from contextlib import contextmanager
 from datetime import timedelta
 
 import msgspec
@@ -8,8 +9,27 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.scoring.projector import CONSUMES, SHOWS, State, evolve, item_keys, merge, settle
-from services.scoring.projector.state import NEWEST, Item, Sums, keep_newest
+from services.scoring.projector import (
+    CONSUMES,
+    SHOWS,
+    State,
+    complaints,
+    evolve,
+    item_keys,
+    merge,
+    settle,
+)
+from services.scoring.projector.state import (
+    NEWEST,
+    Item,
+    Month,
+    Points,
+    Sums,
+    Verdict,
+    keep_newest,
+)
+from services.scoring.projector.surveys import points_of
+from shared.codec import Event
 from shared.language import (
     EVENT_TYPES,
     ComplaintAnswered,
@@ -18,14 +38,25 @@ from shared.language import (
     ComplaintReopened,
     ComplaintResolved,
     Contribution,
+    MatrixReviewed,
     PurchaseCancelled,
     PurchaseRefunded,
     Settled,
+    SurveyAnswered,
     contribution,
 )
 from shared.moments import micros
 from tests.scoring.projector.folding import fold, folded, settled
-from tests.strategies import START, bought, divided, event_id, make_event, rearranged
+from tests.strategies import (
+    START,
+    bought,
+    divided,
+    event_id,
+    histories,
+    make_event,
+    rearranged,
+    times,
+)
 
 DAY = START.toordinal()
 
@@ -41,6 +72,8 @@ KNOWN = (
     make_event(bought(500, order_id="A-2"), number=2, time=START + timedelta(days=9)),
 )
 """1000 on the first day, 500 nine days later."""
+JANUARY = 12 * 2026
+OVERRIDDEN = MatrixReviewed("2026-01", "overridden", "core", "chen.li", "A contract")
 OPENED = make_event(ComplaintOpened("K-1", category="quality"), number=10)
 CASES = [
     ("purchase.completed", [], bought(), {"days": 1, "orders": 1, "first_day": DAY}),
@@ -90,6 +123,22 @@ CASES = [
         {"complaints": 1, "open_complaints": 0, "complained": []},
     ),
     ("complaint.reopened", [], ComplaintReopened("K-1"), {"complaints": 1, "open_complaints": 1}),
+    (
+        "survey.answered",
+        [],
+        SurveyAnswered("s1", "nps", 7.0),
+        {"answers": {JANUARY: Points(1, 700)}, "heard": micros(START)},
+    ),
+    (
+        "score.matrix_reviewed",
+        [],
+        OVERRIDDEN,
+        {
+            "verdict": Verdict(
+                micros(START), event_id(20), "2026-01", True, "core", "chen.li", "A contract"
+            )
+        },
+    ),
 ]
 
 
@@ -172,6 +221,70 @@ def test_a_resolved_newest_complaint_makes_room_for_an_older_one():
     assert (state.complaints, state.open_complaints) == (4, 3)
 
 
+def test_a_complaint_is_as_severe_as_its_newest_opening():
+    """Half of its points are gone after 72 hours."""
+    severe = make_event(ComplaintOpened("K-1", category="quality", severity="high"), number=12)
+    assert folded([OPENED, severe]).open_by == {"high": 1}
+    resolved = make_event(ComplaintResolved("K-1"), number=13, time=START + timedelta(hours=72))
+    state = folded([OPENED, severe, resolved])
+    assert (state.open_by, state.handled) == ({}, {JANUARY: Points(1, 225)})
+
+
+def test_money_is_kept_by_local_month_and_by_category():
+    """The 31st at 16:30 UTC is February in Shanghai. Lines share an order's money out."""
+    late = START.replace(day=31, hour=16, minute=30)
+    data = bought(1000, categories=("Tea", "Tea", "Milk"))
+    part = contribution(event_id(1), late, 480, data)
+    whole = msgspec.structs.replace(data, settled=Settled(None, part))
+    state = folded([make_event(whole, number=1, time=late)])
+    assert state.months == {"CNY": {JANUARY + 1: Month(1, 1000)}}
+    assert state.categories == {"CNY": {"Milk": 333, "Tea": 666}}
+
+
+def test_answers_of_any_scale_are_points():
+    points = [
+        points_of(SurveyAnswered("s", kind, score))
+        for kind, score in (("csat", 1), ("csat", 4.5), ("nps", 10), ("ces", 4), ("form", 9))
+    ]
+    assert points == [0, 875, 1000, 500, None]
+    assert points_of(SurveyAnswered("s", "nps")) is None
+
+
+months = st.lists(
+    st.tuples(st.integers(0, 40), st.sampled_from(("resolved", "reopened")), st.integers(0, 3)),
+    max_size=12,
+)
+
+
+@given(months, st.randoms(use_true_random=False))
+def test_the_months_of_handling_are_the_newest_whatever_came_first(steps, chance):
+    """More months than are kept, some of which come and go again."""
+    events = [
+        make_event(
+            (ComplaintResolved if kind == "resolved" else ComplaintReopened)(f"K-{complaint}"),
+            number=number,
+            time=START + timedelta(days=31 * month),
+        )
+        for number, (month, kind, complaint) in enumerate(steps, start=1)
+    ]
+    shuffled = list(events)
+    chance.shuffle(shuffled)
+    with few_months(2):
+        assert folded(events) == folded(shuffled)
+        assert settle(copy.deepcopy(folded(events))) == folded(events)
+
+
+@contextmanager
+def few_months(number: int):
+    """Fewer months are kept, so that they run over."""
+    kept = complaints.ANSWER_MONTHS
+    complaints.ANSWER_MONTHS = number
+    try:
+        yield
+    finally:
+        complaints.ANSWER_MONTHS = kept
+
+
 moments = st.tuples(st.integers(0, 9), st.sampled_from("ab"), st.just(0))
 
 
@@ -201,7 +314,29 @@ def test_the_newest_kept_are_the_newest_or_it_is_said_that_they_may_not_be(chang
         kept = truth
 
 
-@given(rearranged())
+verdicts = st.lists(
+    st.builds(
+        MatrixReviewed,
+        month=st.just("2026-01"),
+        verdict=st.sampled_from(("confirmed", "overridden")),
+        matrix=st.sampled_from(("core", "watch")),
+        by=st.just("chen.li"),
+    ),
+    max_size=2,
+)
+
+
+@st.composite
+def judged(draw: st.DrawFn) -> tuple[list[Event], list[Event]]:
+    """What happened and what people decided, and both in another order."""
+    events = draw(histories())
+    for data in draw(verdicts):
+        number = len(events) + 1
+        events.append(make_event(data, number=number, time=draw(times), origin="scoring"))
+    return events, draw(st.permutations(events))
+
+
+@given(judged())
 def test_the_order_of_facts_does_not_matter(pair):
     one, other = (folded(events) for events in pair)
     assert one == other
@@ -244,15 +379,27 @@ def test_the_row_stays_small():
     largest = 0
     for number in range(100_000):
         time = START + timedelta(minutes=50 * number)
-        event = make_event(bought(order_id=str(number)), number=number, time=time)
+        data = bought(order_id=str(number), categories=(f"Category {number % 500}",))
+        part = contribution(event_id(number), time, 480, data)
+        data = msgspec.structs.replace(data, settled=Settled(None, part))
+        event = make_event(data, number=number, time=time)
         for key in item_keys(event):  # only the last days' items are at hand
             state.items = {key: state.items[key]} if key in state.items else {}
         state = evolve(state, event)
         largest = max(largest, *(len(msgspec.msgpack.encode(i)) for i in state.items.values()))
     assert state.orders == 100_000
     assert not state.stale
-    assert len(msgspec.msgpack.encode(msgspec.structs.replace(state, items={}))) < 500
+    assert len(msgspec.msgpack.encode(msgspec.structs.replace(state, items={}))) < 1200
     assert largest < 3_000
+
+
+def test_a_state_of_before_is_still_read():
+    """Written when there were neither months nor answers."""
+    old = msgspec.msgpack.encode({"days": 1, "orders": 1, "money": {"CNY": [1, 1000]}, "heard": 5})
+    state = msgspec.msgpack.decode(old, type=State)
+    assert (state.money, state.months, state.verdict) == ({"CNY": Sums(1, 1000)}, {}, None)
+    item = msgspec.msgpack.decode(msgspec.msgpack.encode({"case": [5, "e", True]}), type=Item)
+    assert complaints.standing(item) == (True, "medium", (5, "e"), 12 * 1970, 0)
 
 
 def test_what_happened_to_somebody_else_is_not_heard_of():

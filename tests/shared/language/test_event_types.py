@@ -23,6 +23,7 @@ CATALOGUE = {
     *("tag.added", "tag.removed", "tag.gained", "tag.dropped"),
     "lifecycle.changed",
     *("score.churn_band_changed", "score.rfm_class_changed"),
+    *("score.matrix_changed", "score.matrix_reviewed"),
     *("segment.entered", "segment.left"),
 }
 OURS_ALONE = {
@@ -32,6 +33,7 @@ OURS_ALONE = {
     *("clock.ticked", "history.closed", "policy.published"),
     *("tag.added", "tag.removed", "tag.gained", "tag.dropped", "lifecycle.changed"),
     *("score.churn_band_changed", "score.rfm_class_changed"),
+    *("score.matrix_changed", "score.matrix_reviewed"),
     *("segment.entered", "segment.left"),
 }
 every_type = pytest.mark.parametrize("kind", EVENT_TYPES.values(), ids=lambda kind: kind.name)
@@ -95,7 +97,7 @@ def test_ranks(kind: EventType):
 
 def test_announcements():
     assert {name for name, kind in EVENT_TYPES.items() if kind.announcement} == {
-        *("score.churn_band_changed", "score.rfm_class_changed"),
+        *("score.churn_band_changed", "score.rfm_class_changed", "score.matrix_changed"),
         *("lifecycle.changed", "tag.gained", "tag.dropped"),
         *("segment.entered", "segment.left"),
     }

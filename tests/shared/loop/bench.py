@@ -38,6 +38,7 @@ KEPT = (
     "outbox",
     "quarantine",
     "identity",
+    "grouping",
     "history",
     "policy",
 )
@@ -92,9 +93,12 @@ async def eventually(
 class RowOf:
     """One customer's row, decoded."""
 
+    head: UUID
+    parts: int
     state: Tally
     told: Told
-    view: TallyView
+    view: TallyView | None
+    """None: nothing was ever read of it."""
     history: list[str]
     due_at: Any
     level: str | None
@@ -175,9 +179,11 @@ class Bench:
         found = await self.fetch("SELECT * FROM tally")
         return {
             row["customer_id"]: RowOf(
+                head=row["head"],
+                parts=row["parts"],
                 state=msgspec.msgpack.decode(row["state"], type=Tally) if row["state"] else Tally(),
                 told=msgspec.msgpack.decode(row["told"], type=Told) if row["told"] else Told(),
-                view=msgspec.msgpack.decode(row["view"], type=TallyView),
+                view=msgspec.msgpack.decode(row["view"], type=TallyView) if row["view"] else None,
                 history=row["history"],
                 due_at=row["due_at"],
                 level=row["level"],

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Literal
 
-from shared.log import Entry, Record, Topic
+from shared.log import Entry, Genesis, Record, Topic
 
 Point = Literal["before", "after"]
 
@@ -92,5 +92,8 @@ class MemoryLog:
         return {reader: places for reader, places in told.items() if places}
 
     async def check(self) -> None: ...
+
+    async def genesis(self) -> Genesis:
+        return Genesis("00000000-0000-7000-8000-000000000000", self._partitions)
 
     async def close(self) -> None: ...

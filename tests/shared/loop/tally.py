@@ -17,6 +17,7 @@ from shared.codec import Event
 from shared.ids import new_id
 from shared.language import (
     ClockTicked,
+    CustomerRegrouped,
     HistoryClosed,
     IdentifiersAdded,
     LifecycleChanged,
@@ -103,7 +104,17 @@ def evolve(state: Tally, event: Event) -> Tally:
 
 
 def merge(left: Tally, right: Tally) -> Tally:
-    raise NotImplementedError
+    lasts = [state.last for state in (left, right) if state.last is not None]
+    items = {name: Answer(answer.times) for name, answer in left.items.items()}
+    for name, answer in right.items.items():
+        items.setdefault(name, Answer()).times += answer.times
+    return Tally(
+        count=left.count + right.count,
+        last=max(lasts, default=None),
+        order=[*left.order, *right.order],
+        tags=[*left.tags, *right.tags],
+        items=items,
+    )
 
 
 def derive(state: Tally, clock: datetime | None, policies: Policies) -> TallyView:
@@ -160,6 +171,15 @@ TALLY: Projection[Tally, Told, TallyView] = Projection(
     items_table=tally_item,
     columns=("level", "marker", "count"),
     row=lambda view: (view.level, view.marker, view.count),
+    leave=lambda told, at: (
+        [
+            Announcement(
+                "lifecycle.changed", LifecycleChanged("left", told.level, at, {}, [], ""), at
+            )
+        ]
+        if told.level not in (None, "left")
+        else []
+    ),
 )
 
 SERVICE = Service(
@@ -198,6 +218,15 @@ def answered(
 ) -> bytes:
     data = SurveyAnswered(survey_id=survey, kind="form")
     return event("survey.answered", data, customer=customer, at=at, history=history)
+
+
+def regrouped(part: UUID, group: Iterable[UUID], head: UUID, revision: int) -> bytes:
+    """What profile decides about one part."""
+    parts = [str(one) for one in sorted(group)]
+    data = CustomerRegrouped(
+        str(head), parts, revision, new_id(), undone=False, by="tests", reason=""
+    )
+    return event("customer.regrouped", data, customer=part)
 
 
 def tagged(customer: UUID, tag: str) -> bytes:

@@ -108,7 +108,9 @@ async def test_the_first_version_that_knows_a_type_applies_what_was_parked(
 ):
     owner = await bench.owned()
     await owner.fold(records([extended(A, "x1"), answered(A, "s1"), extended(A, "x2")]))
-    await bench.execute("UPDATE checkpoint SET owner = NULL, until = NULL")
+    await bench.execute(
+            "UPDATE checkpoint SET owner = NULL, until = NULL, next_offset = 0, mark = NULL"
+        )
     learnt()
     async with working(kernel):
         await becomes(bench, "applied", "applied")
@@ -134,7 +136,9 @@ async def test_what_an_older_worker_parks_meanwhile_is_applied_when_its_partitio
         await older.fold([known])
         error = UnknownType(EXTENDED, f"{EXTENDED}/1")
         await older.folding.park(older.lease, unknown, error)
-        await bench.execute("UPDATE checkpoint SET owner = NULL, until = NULL")
+        await bench.execute(
+            "UPDATE checkpoint SET owner = NULL, until = NULL, next_offset = 0, mark = NULL"
+        )
         await becomes(bench, "applied")
     await kernel.close()
     assert await bench.times() == {(A, "s1"): 1, (A, "x1"): 1}

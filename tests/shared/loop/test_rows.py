@@ -19,11 +19,11 @@ async def test_two_who_hold_the_same_rows_do_so_one_after_the_other(bench: Bench
     rows = Rows(TALLY)
     if there:
         async with bench.database.transaction() as conn:
-            await rows.hold(conn, 0, PEOPLE)
+            await rows.hold(conn, dict.fromkeys(PEOPLE, 0))
 
     async def count(people: list[UUID]) -> None:
         async with bench.database.transaction() as conn:
-            held = await rows.hold(conn, 0, people)
+            held = await rows.hold(conn, dict.fromkeys(people, 0))
             for one in held.values():
                 one.state.count += 1
                 one.state.last = DAY0
@@ -31,7 +31,7 @@ async def test_two_who_hold_the_same_rows_do_so_one_after_the_other(bench: Bench
             await rows.write(conn, written)
 
     async with bench.database.transaction() as conn:
-        held = await rows.hold(conn, 0, PEOPLE[3:5])
+        held = await rows.hold(conn, dict.fromkeys(PEOPLE[3:5], 0))
         others = [asyncio.create_task(count(PEOPLE)) for _ in range(3)]
         others += [asyncio.create_task(count(PEOPLE[::-1])) for _ in range(3)]
 

@@ -1,0 +1,1 @@
+"""Which customers are one, and who decides it: people, or a policy that weighs what events say."""

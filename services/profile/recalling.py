@@ -1,0 +1,95 @@
+"""What profile kept beside its rows before its database went back in time, from its own events on the log: which
+numbers are given away, the newest version of each set of thresholds, and which customers were made one, or two again.
+Proposals of merges that nobody had decided are on no log: the evidence that comes next makes them anew."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+import orjson
+
+from shared.codec import Event
+from shared.database import Connection
+from shared.language import CustomerNumbered, CustomerRegrouped, PolicyPublished
+
+_YEAR = 4
+
+
+async def recall(conn: Connection, own: Sequence[tuple[Event, bytes]]) -> None:
+    """Put it back; what is known already stays as it is."""
+    numbered = [(event.subject, event.data) for event, _ in own]
+    serials = []
+    for subject, data in numbered:
+        if isinstance(data, CustomerNumbered):
+            digits = data.number.removeprefix("C")
+            serials.append((UUID(subject), int(digits[:_YEAR]), int(digits[_YEAR:])))
+    if serials:
+        await conn.execute(
+            "INSERT INTO number_claim (customer_id, year, serial) OVERRIDING SYSTEM VALUE"
+            " SELECT * FROM unnest($1::uuid[], $2::smallint[], $3::bigint[]) ON CONFLICT DO NOTHING",
+            *map(list, zip(*sorted(serials), strict=True)),
+        )
+        # Never down: a number that was given away is given to nobody else.
+        await conn.execute(
+            "SELECT setval(pg_get_serial_sequence('number_claim', 'serial'),"
+            " greatest((SELECT max(serial) FROM number_claim),"
+            " (SELECT last_value FROM number_claim_serial_seq)))"
+        )
+    for event, _ in own:
+        if isinstance(event.data, PolicyPublished):
+            await _keep_policy(conn, event, event.data)
+        elif isinstance(event.data, CustomerRegrouped):
+            await _keep_grouping(conn, event, event.data)
+
+
+async def _keep_policy(conn: Connection, event: Event, policy: PolicyPublished) -> None:
+    note = {"version": policy.version, "body": policy.body, "by": "the log"}
+    await conn.execute(
+        "INSERT INTO task VALUES ($1, $2, $3::jsonb) ON CONFLICT (name)"
+        " DO UPDATE SET done_at = excluded.done_at, note = excluded.note"
+        " WHERE (task.note ->> 'version')::bigint < (excluded.note ->> 'version')::bigint",
+        f"policy {policy.name}",
+        event.time,
+        orjson.dumps(note).decode(),
+    )
+
+
+async def _keep_grouping(conn: Connection, event: Event, told: CustomerRegrouped) -> None:
+    """What was decided about a part, and about the merge that it comes from: the highest revision holds."""
+    parts = [UUID(part) for part in told.parts]
+    await conn.execute(
+        "INSERT INTO merge_group (customer_id, head, parts, revision) VALUES ($1, $2, $3, $4)"
+        " ON CONFLICT (customer_id) DO UPDATE"
+        " SET head = excluded.head, parts = excluded.parts, revision = excluded.revision"
+        " WHERE merge_group.revision < excluded.revision",
+        UUID(event.subject),
+        UUID(told.head),
+        parts,
+        told.revision,
+    )
+    merge_id = UUID(told.merge)
+    if not told.undone:
+        # As a person's decision: no policy may undo what it does not know the reason of.
+        await conn.execute(
+            "INSERT INTO merge (id, status, parts, reason, created_at, created_by, by_person, judged)"
+            " VALUES ($1, 'proposed', $2, $3, $4, $5, true, 0) ON CONFLICT DO NOTHING",
+            merge_id,
+            parts,
+            told.reason,
+            event.time,
+            told.by,
+        )
+        await conn.execute(
+            "INSERT INTO merge_part SELECT $1, p FROM unnest($2::uuid[]) AS u(p) ON CONFLICT DO NOTHING",
+            merge_id,
+            parts,
+        )
+    await conn.execute(
+        "UPDATE merge SET status = $2, decided_at = $3, decided_by = $4, decision = $5, revision = $6"
+        " WHERE id = $1 AND coalesce(revision, -1) < $6",
+        merge_id,
+        "split" if told.undone else "merged",
+        event.time,
+        told.by,
+        told.reason,
+        told.revision,
+    )

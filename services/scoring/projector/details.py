@@ -1,0 +1,405 @@
+"""Everything there is to say about customers, with reasons, evidence and the nearest change.
+
+Made when it is read, from the same state, day and policies that the kept view was made of: what is
+kept and announced are classes and what lists are sorted by. Codes and numbers; words come later.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from scipy.special import betaincinv
+
+from services.scoring import policies as rules
+from services.scoring.policies import Cell, ChurnModel, Margins, Population, RfmCuts, Scoring
+from services.scoring.projector.churn import History, Judge
+from services.scoring.projector.future import HIGH, LOW, Buyer, Future, foretell
+from services.scoring.projector.matrix import (
+    Thresholds,
+    active,
+    ordered_months,
+    spend_year,
+    thresholds,
+)
+from services.scoring.projector.purchases import local_day
+from services.scoring.projector.rfm import MIDDLE, main_currency, score
+from services.scoring.projector.satisfaction import mood
+from services.scoring.projector.state import State, Verdict, month_of
+from services.scoring.projector.view import Churn, Matrix, Rfm, View
+from shared.moments import micros, moment
+from shared.projection import Policies
+
+MANY = 24
+"""Months ahead that a change of the matrix is looked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A value of the customer's beside the usual one, or beside what must be reached.
+
+    `unit`: `number`, `days`, `percent`, or `money` (minor units of `currency`).
+    """
+
+    feature: str
+    value: float
+    usual: float | None
+    unit: str = "number"
+    currency: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """The nearest thing that would alter a class.
+
+    `code`: `purchase` (one, by `on`), `purchases` (`number` months with one each), `spend` (`amount`
+    more), `silence` (no purchase by `on`), `withdrawn` (a person's word taken back) or `none`.
+    """
+
+    code: str
+    then: str | None
+    on: date | None = None
+    days: int | None = None
+    number: int | None = None
+    amount: int | None = None
+    currency: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """Money in minor units of `currency`."""
+
+    currency: str
+    spend: int
+    spend_year: int
+    profit: int
+    margin: float
+    """Profit as a share of the spend."""
+    clv: int
+    years: int
+    discount_rate: float
+    future: Future
+    reasons: list[Fact]
+
+
+@dataclass(frozen=True, slots=True)
+class NextPurchase:
+    """Dates are local; of those who come back at all."""
+
+    on: date
+    first: date
+    last: date
+    future: Future
+    reasons: list[Fact]
+
+
+@dataclass(frozen=True, slots=True)
+class Satisfied:
+    """`low` to `high`: where the score lies with a probability of eight in ten."""
+
+    score: float
+    low: float
+    high: float
+    certainty: float
+    """Of what the score is made of, the share that is the customer's own; the rest is what is usual."""
+    usual: float
+    reasons: list[Fact]
+    evidence: list[str]
+    with_best: float
+    """The score after one more answer of the best kind."""
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """The cell of the matrix and what it rests on."""
+
+    matrix: Matrix
+    verdict: Verdict | None
+    reasons: list[Fact]
+    change: Change | None
+
+
+@dataclass(frozen=True, slots=True)
+class Details:
+    """All scores of one customer; None where there is nothing to judge."""
+
+    evidence: list[str]
+    churn: Churn | None = None
+    rfm: Rfm | None = None
+    rfm_reasons: tuple[Fact, ...] = ()
+    rfm_change: Change | None = None
+    value: Value | None = None
+    next_purchase: NextPurchase | None = None
+    satisfaction: Satisfied | None = None
+    matrix: Placed | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """What everything is judged by."""
+
+    model: ChurnModel
+    scoring: Scoring
+    cuts: RfmCuts | None
+    population: Population | None
+    usual_satisfaction: float
+
+    @classmethod
+    def of(cls, policies: Policies) -> "Basis":
+        """The policies in force."""
+        return cls(
+            rules.churn_model(policies),
+            rules.scoring(policies),
+            rules.rfm_cuts(policies),
+            rules.population(policies),
+            rules.usual_satisfaction(policies),
+        )
+
+
+def describe(found: Sequence[tuple[State, View]], policies: Policies) -> list[Details]:
+    """The details of each, in the order given."""
+    basis = Basis.of(policies)
+    buyers = [_buyer(state, view) for state, view in found]
+    futures = iter(
+        foretell(
+            [buyer for buyer in buyers if buyer is not None],
+            basis.model,
+            basis.population,
+            basis.scoring.value,
+        )
+    )
+    return [
+        _never_bought(state, view, basis)
+        if buyer is None
+        else _bought(state, view, buyer, next(futures), basis)
+        for (state, view), buyer in zip(found, buyers, strict=True)
+    ]
+
+
+def _buyer(state: State, view: View) -> Buyer | None:
+    totals, known = view.totals, view.rfm
+    if totals is None or known is None:
+        return None
+    last = totals.last_day - totals.first_day
+    history = History(x=totals.days - 1, last=last, age=last + known.recency_days)
+    currency = main_currency(state)
+    return Buyer(history, currency, state.money[currency].net if currency else 0)
+
+
+def _never_bought(state: State, view: View, basis: Basis) -> Details:
+    today = _today(view.at, 0)
+    return Details(
+        evidence=_heard(state),
+        satisfaction=_satisfied(state, today, basis),
+        matrix=None if view.matrix is None else Placed(view.matrix, state.verdict, [], None),
+    )
+
+
+def _bought(state: State, view: View, buyer: Buyer, future: Future, basis: Basis) -> Details:
+    assert view.totals is not None, "who has bought has totals"
+    assert view.rfm is not None, "and an RFM"
+    today = view.totals.last_day + view.rfm.recency_days
+    bought = [event_id for _, event_id, _ in state.newest]
+    evidence = bought + [event_id for _, event_id in state.complained]
+    judge = Judge(basis.model, basis.scoring)
+    reasons, change = _rfm(view.rfm, view.at, basis)
+    return Details(
+        evidence=bought,
+        churn=judge.churn(buyer.history, evidence, state.open_complaints),
+        rfm=view.rfm,
+        rfm_reasons=tuple(reasons),
+        rfm_change=change,
+        value=_value(state, view, buyer, future, basis),
+        next_purchase=_next_purchase(buyer.history, today, future, basis),
+        satisfaction=_satisfied(state, today, basis),
+        matrix=_placed(state, view, today, basis),
+    )
+
+
+def _today(at: datetime | None, utcoffset: int) -> int:
+    return local_day(at, utcoffset) if at else 1
+
+
+def _heard(state: State) -> list[str]:
+    answers = [event_id for _, event_id, _ in state.answered]
+    return answers + [event_id for _, event_id in [*state.complained, *state.resolved]]
+
+
+def _value(state: State, view: View, buyer: Buyer, future: Future, basis: Basis) -> Value | None:
+    currency = buyer.currency
+    if currency is None:
+        return None
+    wanted, population = basis.scoring.value, basis.population
+    gain = profit(state, currency, basis.scoring.margins)
+    margin = gain / buyer.monetary if buyer.monetary > 0 else basis.scoring.margins.default
+    usual_order = population.order.get(currency) if population else None
+    usual_orders = population.orders if population else None
+    each = round(buyer.monetary / state.orders) if state.orders else 0
+    year = view.matrix.spend_year if view.matrix else None
+    return Value(
+        currency=currency,
+        spend=buyer.monetary,
+        spend_year=year or 0,
+        profit=gain,
+        margin=margin,
+        clv=round(future.lifetime * margin),
+        years=wanted.years,
+        discount_rate=wanted.discount_rate,
+        future=future,
+        reasons=[
+            Fact("order_value", each, usual_order, "money", currency),
+            Fact("orders", state.orders, usual_orders),
+        ],
+    )
+
+
+def profit(state: State, currency: str, margins: Margins) -> int:
+    """Profit to date in minor units: each category's spend at its margin, the rest at the default."""
+    named = state.categories.get(currency, {})
+    total = state.money[currency].net if currency in state.money else 0
+    rest = total - sum(named.values())
+    gained = sum(amount * margins.of(category) for category, amount in named.items())
+    return round(gained + rest * margins.default)
+
+
+def _next_purchase(history: History, today: int, future: Future, basis: Basis) -> NextPurchase:
+    first, middle, last = (date.fromordinal(today + round(days)) for days in future.next_days)
+    usual = basis.model.usual.gap_days
+    gap = round(history.last / history.x, 1) if history.x else None
+    own = [] if gap is None else [Fact("gap_days", gap, usual, "days")]
+    silence = Fact("silence_days", history.age - history.last, gap or usual, "days")
+    return NextPurchase(middle, first, last, future, [*own, silence])
+
+
+def _rfm(known: Rfm, at: datetime | None, basis: Basis) -> tuple[list[Fact], Change | None]:
+    population, currency = basis.population, known.currency
+    reasons = [
+        Fact("recency_days", known.recency_days, basis.model.usual.gap_days, "days"),
+        Fact("orders", known.frequency, population.orders if population else None),
+    ]
+    if currency is not None:
+        usual = population.monetary.get(currency) if population else None
+        reasons.append(Fact("monetary", known.monetary, usual, "money", currency))
+    if basis.cuts is None or known.rfm_class is None or at is None:
+        return reasons, None
+    order = population.order.get(currency or "", 0) if population else 0
+    peers = basis.cuts.monetary.get(currency or "")
+    then = basis.scoring.rfm_class(
+        score(micros(at), basis.cuts.recency),
+        score(known.frequency + 1, basis.cuts.frequency),
+        MIDDLE if peers is None else score(known.monetary + order, peers),
+    )
+    if then == known.rfm_class:
+        return reasons, Change("none", then)
+    return reasons, Change("purchase", then, days=0, amount=order or None, currency=currency)
+
+
+def _satisfied(state: State, today: int, basis: Basis) -> Satisfied | None:
+    """The interval is that of a beta variable: usual and own answers counted as good and bad."""
+    if not state.answers and not state.complaints:
+        return None
+    found = mood(state, today, basis.scoring.satisfaction, basis.usual_satisfaction)
+    whole = found.strength + found.weight
+    good = max(whole * found.score / 100, 1e-3)
+    bad = max(whole - good, 1e-3)
+    number = sum(points.number for points in state.answers.values())
+    reasons = []
+    if number:
+        total = sum(points.total for points in state.answers.values())
+        mean = round(total / number / 10, 1)
+        reasons.append(Fact("answers", mean, basis.usual_satisfaction, "percent"))
+    if state.open_complaints:
+        reasons.append(Fact("complaints_open", state.open_complaints, 0))
+    if state.handled:
+        number = sum(points.number for points in state.handled.values())
+        total = sum(points.total for points in state.handled.values())
+        handling = round(total / number / 10, 1)
+        reasons.append(Fact("complaints_handled", handling, basis.usual_satisfaction, "percent"))
+    return Satisfied(
+        score=found.score,
+        low=round(100 * float(betaincinv(good, bad, LOW)), 1),
+        high=round(100 * float(betaincinv(good, bad, HIGH)), 1),
+        certainty=round(found.weight / whole, 3),
+        usual=basis.usual_satisfaction,
+        reasons=reasons,
+        evidence=_heard(state),
+        with_best=found.with_answers(1, 1),
+    )
+
+
+def _placed(state: State, view: View, today: int, basis: Basis) -> Placed | None:
+    found = view.matrix
+    if found is None or found.spend_year is None or found.active_months is None:
+        return None
+    reasons = [
+        Fact("spend_year", found.spend_year, found.spend_from, "money", found.currency),
+        Fact("active_months", found.active_months, found.active_from),
+    ]
+    wanted = thresholds(found.currency, basis.scoring, basis.population)
+    if found.overridden:
+        change: Change | None = Change("withdrawn", found.found)
+    else:
+        change = _nearest(state, found, wanted, date.fromordinal(today))
+    return Placed(found, state.verdict, reasons, change)
+
+
+def _nearest(  # noqa: PLR0911  (one way out a kind of change)
+    state: State, found: Matrix, wanted: Thresholds, today: date
+) -> Change:
+    """Whatever comes first: an order that is missing this month, the year's end of one, an amount."""
+    assert found.spend_year is not None, "who has bought"
+    months, month = ordered_months(state), month_of(today)
+    spend, cell = found.spend_year, found.found
+    last = _month_start(month + 1) - timedelta(days=1)
+    with_order = active({*months, month}, month)
+    then = wanted.cell(spend, with_order)
+    if then != cell:
+        return Change("purchase", then, on=last, days=(last - today).days)
+    if month not in months:  # without an order until its end, this month will be missing
+        after = _then(state, found, wanted, months, month + 1)
+        if after != cell:
+            return Change("silence", after, on=last, days=(last - today).days)
+    missing = wanted.spend - spend
+    more = _months_to_go(months, month, wanted)
+    if missing > 0 and (more is None or spend * (1 + more / wanted.months) >= wanted.spend):
+        then = wanted.cell(wanted.spend, with_order)
+        return Change("spend", then, on=last, amount=missing, currency=found.currency)
+    if more is not None:
+        then = wanted.cell(spend, wanted.months)
+        end = _month_start(month + more) - timedelta(days=1)
+        return Change("purchases", then, on=end, number=more)
+    if missing > 0:
+        then = wanted.cell(wanted.spend, with_order)
+        return Change("spend", then, on=last, amount=missing, currency=found.currency)
+    for ahead in range(1, MANY + 1):  # nothing to win: when is it lost, if nothing more is bought?
+        then = _then(state, found, wanted, months, month + ahead)
+        if then != cell:
+            end = _month_start(month + ahead) - timedelta(days=1)
+            return Change("silence", then, on=end, days=(end - today).days)
+    return Change("none", cell)
+
+
+def _then(state: State, found: Matrix, wanted: Thresholds, months: set[int], month: int) -> Cell:
+    """The cell at the beginning of a month if nothing more is bought until then."""
+    return wanted.cell(spend_year(state, found.currency, month), active(months, month))
+
+
+def _months_to_go(months: set[int], month: int, wanted: Thresholds) -> int | None:
+    """How many months in a row, this one first, must have an order; None where enough have one."""
+    if active(months, month) >= wanted.months:
+        return None
+    kept = set(months)
+    for number in range(1, MANY + 1):
+        kept.add(month + number - 1)
+        if active(kept, month + number - 1) >= wanted.months:
+            return number
+    return None
+
+
+def _month_start(month: int) -> date:
+    year, index = divmod(month, 12)
+    return date(year, index + 1, 1)
+
+
+def reviewed_at(verdict: Verdict) -> datetime:
+    """When somebody decided, UTC."""
+    return moment(verdict.at)

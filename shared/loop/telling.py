@@ -1,0 +1,166 @@
+"""The second half of a batch: what the rows mean now, what is to be announced, and writing both.
+
+A customer of one part is one row. Of several parts each keeps its own state in its own row, written by the owner of
+its own partition only; what is read of the customer stands in the row of the head and is derived from all parts
+together, under the lock of the head's row, whenever one of them changes. The head's partition says by which clock and
+policies, whoever derives it: else two partitions of which one is behind would contradict each other.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from shared import metrics
+from shared.codec import Event
+from shared.database import Connection
+from shared.grouping import Move
+from shared.ids import partition_of
+from shared.language import CustomerNumbered
+from shared.log import Entry
+from shared.loop.lease import Lease
+from shared.loop.rows import Held, Rows
+from shared.own_events import own_event
+from shared.policies import load_policies
+from shared.projection import Announcement, Policies
+from shared.service import Service
+
+Entries = list[tuple[int, Entry]]
+
+
+@dataclass(slots=True, kw_only=True)
+class Telling:
+    """The rows of one projection in one transaction of one partition."""
+
+    service: Service
+    conn: Connection
+    rows: Rows
+    lease: Lease
+    """As it will be after the transaction."""
+    partitions: int
+    policies: Policies
+    """Of the lease's partition."""
+    causes: dict[UUID, Event]
+    """The last event of each part that the batch touched."""
+    _elsewhere: dict[int, tuple[datetime | None, Policies]] = field(default_factory=dict)
+
+    async def write(self, held: Mapping[UUID, Held], moved: Mapping[UUID, Move]) -> Entries:
+        """Derive, announce and write the customers to whom these parts belong. `moved`: those
+        that have another head from now on."""
+        alone = {key: one for key, one in held.items() if one.alone and key not in moved}
+        parts = [one for key, one in held.items() if key not in alone]
+        entries = await self._write_alone(alone) if alone else []
+        if parts:
+            entries += await self._write_parts(parts, moved)
+        return entries
+
+    async def _write_alone(self, held: dict[UUID, Held]) -> Entries:
+        projection = self.rows.projection
+        late = {
+            key: one
+            for key, one in held.items()
+            if projection.needs_items(one.state, self.policies)
+        }
+        if late:
+            await self.rows.load_all_items(self.conn, late)
+            for one in late.values():
+                one.state = projection.walk(one.state, self.policies)
+        views = {
+            key: projection.derive(one.state, self.lease.clock, self.policies)
+            for key, one in held.items()
+        }
+        entries: Entries = []
+        for key, one in held.items():
+            if not one.history:
+                entries += self._said(one, projection.announce(one.told, views[key]))
+        entries += await self._number(views)
+        await self.rows.write(self.conn, [(one, views[key]) for key, one in held.items()])
+        return entries
+
+    async def _write_parts(self, parts: Sequence[Held], moved: Mapping[UUID, Move]) -> Entries:
+        """Write each part by itself, then the customers that lost, kept or got one of them."""
+        entries: Entries = []
+        heads: set[UUID] = set()
+        for part in parts:
+            move = moved.get(part.customer_id)
+            head = part.head if move is None else move.head
+            heads |= {part.head, head}
+            if move is not None and part.head == part.customer_id != head:
+                leave = self.rows.projection.leave
+                entries += self._said(part, leave(part.told, move.event.time))
+            part.head = head
+            if part.customer_id in self.causes:
+                self.causes.setdefault(head, self.causes[part.customer_id])
+        await self.rows.write_parts(self.conn, parts)
+        views: dict[UUID, Any] = {}
+        written: list[tuple[Held, Any]] = []
+        for head, group in (await self.rows.group(self.conn, heads)).items():
+            view = views[head] = await self._judged(head, group)
+            first = group[0]
+            first.parts = len(group)
+            if not any(part.history for part in group):
+                entries += self._said(first, self.rows.projection.announce(first.told, view))
+            written.append((first, view))
+        entries += await self._number(views)
+        await self.rows.write_heads(self.conn, written)
+        return entries
+
+    async def _judged(self, head: UUID, group: Sequence[Held]) -> Any:
+        """The view of a customer, from all of the parts."""
+        projection = self.rows.projection
+        clock, policies = await self._as_known_to(partition_of(str(head), self.partitions))
+        state = projection.grouped([part.state for part in group])
+        if projection.needs_items(state, policies):
+            state = projection.walk(state, policies)
+        return projection.derive(state, clock, policies)
+
+    async def _as_known_to(self, partition: int) -> tuple[datetime | None, Policies]:
+        if partition == self.lease.partition:
+            return self.lease.clock, self.policies
+        if partition not in self._elsewhere:
+            clock = await self.conn.fetchval(
+                "SELECT clock FROM checkpoint"
+                " WHERE topic = 'customers' AND version = $1 AND partition = $2",
+                self.lease.version,
+                partition,
+            )
+            self._elsewhere[partition] = clock, await load_policies(self.conn, partition)
+        return self._elsewhere[partition]
+
+    def _said(self, one: Held, announcements: Sequence[Announcement]) -> Entries:
+        made = []
+        for announcement in announcements:
+            one.told = self.rows.projection.tell(one.told, announcement)
+            metrics.announcements.labels(self.service.name, announcement.type).inc()
+            made.append(self._entry(one.customer_id, announcement, one.cause))
+        one.cause = None
+        return made
+
+    async def _number(self, views: Mapping[UUID, Any]) -> Entries:
+        """Number the customers that have earned one."""
+        if self.service.claims is None:
+            return []
+        needing = [key for key, view in views.items() if getattr(view, "needs_number", False)]
+        if not needing:
+            return []
+        at = max((event.receivedtime for event in self.causes.values()), default=self.lease.clock)
+        assert at is not None, "only an event makes a customer need a number"
+        numbers = await self.service.claims(self.conn, needing, at.year)
+        return [
+            self._entry(key, Announcement("customer.numbered", CustomerNumbered(number=number), at))
+            for key, number in numbers.items()
+        ]
+
+    def _entry(self, key: UUID, one: Announcement, because: str | None = None) -> tuple[int, Entry]:
+        subject = str(key)
+        entry = own_event(
+            self.service.name,
+            one.type,
+            one.data,
+            one.time,
+            subject=subject,
+            cause=self.causes.get(key),
+            because=because,
+        )
+        return partition_of(subject, self.partitions), entry

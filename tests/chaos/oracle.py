@@ -1,0 +1,407 @@
+"""What must be so, told from the ledger alone in plain dictionaries. Shares no code with what it checks.
+
+O1  the log holds each acknowledged event once, of the right customer, and nothing that nobody sent
+O2  rows are the fold of what is on the log; numbers are dense and all of them seen
+O3  what was told last is so, and nothing was told twice in a row
+O4  a command was done once
+O7  every piece of poison was put aside once, and nothing else
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from tests.chaos.generator import links_of
+from tests.chaos.ledger import Event, Key, Ledger, name_of, names_in
+from tests.chaos.observer import ORIGINS, Line, Seen
+
+TOUCHED = ("interaction.", "complaint.", "survey.")
+CLASSES = {
+    "lifecycle.changed": "state",
+    "score.churn_band_changed": "band",
+    "score.rfm_class_changed": "rfm_class",
+}
+MEMBERS_BOUGHT = 3
+"""The segment that is watched: who has bought at least so often."""
+
+
+class Oracle:
+    """Keeps what it has read of the log from one quiet moment to the next."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._heads: Counter[tuple[str, int]] = Counter()
+        self._ids: dict[tuple[str, int, int], str] = {}
+        self._published: Counter[Key] = Counter()
+        self._subjects: dict[Key, str] = {}
+        self._names: defaultdict[str, set[str]] = defaultdict(set)
+        """Names by our id of the customer."""
+        self._decided: list[Event] = []
+        self._said: defaultdict[str, dict[str, Any]] = defaultdict(lambda: {"tags": set()})
+        self._wrong: list[str] = []
+        self.repeated = 0
+        """Records that stood on the log before."""
+
+    def check(self, seen: Seen) -> list[str]:
+        """Everything that is wrong at a quiet moment; empty if nothing is."""
+        self.check_log(seen.lines)
+        self._o1(seen)
+        self._o4()
+        rows = self._rows(seen)
+        self._o2(seen, rows)
+        self._o3(rows, seen)
+        self._o7(seen)
+        return self._wrong
+
+    def check_log(self, lines: Iterable[Line]) -> list[str]:
+        """What is wrong with the new lines of the log alone, and what the generator has noticed."""
+        self._wrong = list(self._ledger.wrong)
+        self._ledger.wrong.clear()
+        for line in self._first(lines):
+            self._read(line)
+        return self._wrong
+
+    def _bad(self, oracle: str, what: str) -> None:
+        self._wrong.append(f"{oracle}: {what}")
+
+    # The log -------------------------------------------------------------------------------------
+
+    def _first(self, lines: Iterable[Line]) -> Iterable[Line]:
+        """Without repeats: each is the next number of its origin and partition, or one that was there before."""
+        for line in lines:
+            where = line.origin, line.partition
+            id_ = line.event["id"]
+            if line.sequence <= self._heads[where]:
+                self.repeated += 1
+                if self._ids[*where, line.sequence] != id_:
+                    self._bad("O2", f"{where} has two events under the number {line.sequence}")
+                continue
+            if line.sequence > self._heads[where] + 1:
+                head = self._heads[where]
+                self._bad("O2", f"{where} goes from {head} to {line.sequence} on the log")
+            self._heads[where] = line.sequence
+            self._ids[*where, line.sequence] = id_
+            yield line
+
+    def _read(self, line: Line) -> None:
+        event = line.event
+        type_, data, subject = event["type"], event["data"], event.get("subject") or ""
+        if not event["source"].startswith("tenure/"):
+            key = event["source"], event["sourceid"]
+            self._published[key] += 1
+            self._subjects[key] = subject
+            if event["source"] == "desk":
+                self._decided.append(event)
+        elif type_ == "identifiers.added":
+            for name in names_in(data["identifiers"]):
+                self._names[subject].add(name)
+        elif type_ in {"tag.added", "tag.removed", "customer.edited"}:
+            self._decided.append(event)
+        elif type_ in CLASSES:
+            self._told_class(CLASSES[type_], subject, data)
+        elif type_ in {"tag.gained", "tag.dropped"}:
+            held, gained = self._said[subject]["tags"], type_ == "tag.gained"
+            if (data["tag"] in held) == gained:
+                self._bad("O3", f"{subject}: {type_} {data['tag']} again")
+            (held.add if gained else held.discard)(data["tag"])
+        elif type_ == "customer.numbered":
+            if "number" in self._said[subject]:
+                self._bad("O3", f"{subject} has two numbers")
+            self._said[subject]["number"] = data["number"]
+
+    def _told_class(self, field: str, subject: str, data: Event) -> None:
+        said = self._said[subject]
+        if data.get(field) == said.get(field) or data.get("previous") != said.get(field):
+            now, before = data.get(field), said.get(field)
+            self._bad("O3", f"{subject}: {field} {data.get('previous')} -> {now}, it was {before}")
+        said[field] = data.get(field)
+
+    def _o1(self, seen: Seen) -> None:
+        ledger = self._ledger
+        for key, times in self._published.items():
+            if times > 1:
+                self._bad("O1", f"{key} stands on the log {times} times")
+            if key[0] == "desk":
+                continue
+            if key not in ledger.sent:
+                self._bad("O1", f"{key} is on the log, and nobody sent it")
+            else:
+                self._check_subject(key)
+            if seen.timeline.get(key, 0) != 1:
+                self._bad("O1", f"{key} is {seen.timeline.get(key, 0)} times on the timeline")
+        for key in ledger.acknowledged - self._published.keys():
+            self._bad("O1", f"{key} was acknowledged and is not on the log")
+        owners = Counter(
+            name for names in self._names.values() for name in names if not _weak(name)
+        )
+        for name, times in owners.items():
+            if times > 1:
+                self._bad("O1", f"{name} is {times} customers'")
+
+    def _check_subject(self, key: Key) -> None:
+        """An event is the customer's whom it names. A stranger's is also one's whom somebody took them for."""
+        name, subject = name_of(self._ledger.sent[key]), self._subjects[key]
+        allowed = {name}
+        if _weak(name):
+            for event in self._ledger.sent.values():
+                names = names_in(event["customer"])
+                allowed |= set(names) if name in names else set()
+        if not allowed & self._names[subject]:
+            self._bad("O1", f"{key} of {name} is {subject}'s ({self._names[subject]})")
+
+    def _o4(self) -> None:
+        marks = Counter(_mark(event) for event in self._decided)
+        for command in self._ledger.commands:
+            times = marks.pop(command.mark, 0)
+            most = 1 if command.keyed else max(1, command.attempts)
+            if not command.done <= times <= most:
+                self._bad("O4", f"{command} was done {times} times")
+        marks.pop(None, None)
+        for mark in marks:
+            self._bad("O4", f"nobody asked for {mark}")
+
+    # Rows ----------------------------------------------------------------------------------------
+
+    def _rows(self, seen: Seen) -> dict[str, tuple[dict[str, Any], set[str]]]:
+        """Customers by id, each with the names that are its own."""
+        found, whose = {}, {}
+        for row in seen.customers:
+            names = set()
+            for part in (row["id"], *_ids(row["merged_from"])):
+                names |= self._names[part]
+                if part in whose:
+                    self._bad("O2", f"{part} belongs to {whose[part]} and to {row['id']}")
+                whose[part] = row["id"]
+            found[row["id"]] = row, names
+        for part in self._names.keys() - whose.keys():
+            self._bad("O2", f"{part} ({self._names[part]}) is no customer")
+        groups = _joined(links_of(self._ledger))
+        for id_, (row, names) in found.items():
+            if row["merged_from"] and len({groups.get(name, name) for name in names}) > 1:
+                self._bad("O2", f"{id_} is {names}, and nobody said that they are one")
+        self._check_merges(whose)
+        return found
+
+    def _check_merges(self, whose: dict[str, str]) -> None:
+        """One that was made and never touched again holds."""
+        part_of = {name: part for part, names in self._names.items() for name in names}
+        touched = [m for m in self._ledger.merges if m.state in {"asked", "splitting", "split"}]
+        doubtful = {name for merge in touched for name in merge.names}
+        for merge in self._ledger.merges:
+            if merge.state != "made" or doubtful & set(merge.names):
+                continue
+            if len({whose.get(part_of[name]) for name in merge.names if name in part_of}) > 1:
+                self._bad("O2", f"{merge} does not hold")
+
+    def _o2(self, seen: Seen, rows: dict[str, tuple[dict[str, Any], set[str]]]) -> None:
+        for service, checkpoints in seen.checkpoints.items():
+            for partition, numbers in checkpoints.items():
+                wanted = [self._heads[origin, partition] for origin in ORIGINS]
+                if list(numbers) != wanted:
+                    self._bad("O2", f"{service} has seen {numbers} of {partition}, not {wanted}")
+        events = self._events_of_parts()
+        decided = defaultdict(list)
+        for event in self._decided:
+            decided[event["subject"]].append(event)
+        scores = {score["customer_id"]: score for score in seen.scores}
+        for id_, (row, names) in rows.items():
+            parts = (id_, *_ids(row["merged_from"]))
+            mine = [event for part in parts for event in events[part]]
+            wanted = fold(mine, [event for part in parts for event in decided[part]])
+            shown = shown_of(row, scores.get(id_), id_ in seen.members)
+            for field, value in wanted.items():
+                if shown[field] != value:
+                    who = f"{id_} {sorted(names)}"
+                    self._bad("O2", f"{who}: {field} is {shown[field]}, it must be {value}")
+
+    def _events_of_parts(self) -> dict[str, list[Event]]:
+        """Whose each event is. An order is, with all that became of it, the last buyer's."""
+        found: defaultdict[str, list[Event]] = defaultdict(list)
+        orders: defaultdict[Key, list[tuple[Event, str]]] = defaultdict(list)
+        for key in self._published:
+            event = self._ledger.sent.get(key)
+            if event is None:
+                continue
+            if event["type"].startswith("purchase."):
+                order = event["source"], event["data"]["order_id"]
+                orders[order].append((event, self._subjects[key]))
+            else:
+                found[self._subjects[key]].append(event)
+        for told in orders.values():
+            told.sort(key=lambda one: datetime.fromisoformat(one[0]["time"]))
+            bought = [one for one in told if one[0]["type"] == "purchase.completed"]
+            owner = (bought[-1] if bought else told[0])[1]
+            found[owner] += [event for event, _ in told]
+        return found
+
+    def _o3(self, rows: dict[str, tuple[dict[str, Any], set[str]]], seen: Seen) -> None:
+        scores = {score["customer_id"]: score for score in seen.scores}
+        for id_, (row, _) in rows.items():
+            score, said = scores.get(id_), self._said[id_]
+            numbers = {self._said[part].get("number") for part in (id_, *_ids(row["merged_from"]))}
+            band = score["churn"]["band"] if score and score["churn"] else None
+            rfm_class = score["rfm"]["class"] if score and score["rfm"] else None
+            pairs = {
+                "state": (said.get("state") or "prospect", row["lifecycle"]["state"]),
+                "number": (row["number"] in numbers, True),
+                "band": (said.get("band"), band),
+                "band in profile": (said.get("band"), row["scores"]["churn_band"]),
+                "rfm_class": (said.get("rfm_class"), rfm_class),
+                "tags": (
+                    said["tags"] - manual(row),
+                    {one["tag"] for one in row["tags"] if one["origin"] == "derived"},
+                ),
+            }
+            for what, (told, true) in pairs.items():
+                if told != true:
+                    self._bad("O3", f"{id_}: {what} was told as {told} and is {true}")
+
+    def _o7(self, seen: Seen) -> None:
+        found: Counter[bytes] = Counter()
+        for row in seen.put_aside:
+            if row["reason"] == "unknown_type" and row["status"] == "applied":
+                continue
+            if row["kind"] == "quarantined" and bytes(row["value"]) in self._ledger.poison:
+                found[bytes(row["value"])] += 1
+                continue
+            what = bytes(row["value"])[:300]
+            self._bad("O7", f"{row['service']} has put aside ({row['reason']}): {what!r}")
+        for value, what in self._ledger.poison.items():
+            if found[value] != 1:
+                self._bad("O7", f"{what} was put aside {found[value]} times")
+
+
+def _weak(name: str) -> bool:
+    return name.startswith("anonymous_id:")
+
+
+def _ids(merged_from: list[Any]) -> list[str]:
+    return [one if isinstance(one, str) else one["id"] for one in merged_from]
+
+
+def _mark(event: Event) -> str | None:
+    data = event["data"]
+    if event["type"] == "customer.edited":
+        return data["changes"].get("owner")
+    return data.get("order_id") or data.get("reason")
+
+
+def _joined(links: Iterable[tuple[str, ...]]) -> dict[str, str]:
+    """The name that stands for all that links lead to, by name."""
+    stands: dict[str, str] = {}
+
+    def first(name: str) -> str:
+        while stands.get(name, name) != name:
+            name = stands[name]
+        return name
+
+    for names in links:
+        for name in names[1:]:
+            stands[first(name)] = first(names[0])
+    return {name: first(name) for name in list(stands)}
+
+
+# The fold ----------------------------------------------------------------------------------------
+
+
+def fold(events: list[Event], decided: list[Event]) -> dict[str, Any]:
+    """What the events of one customer, and what was decided about them, come to."""
+    bought = [event for event in decided if event["type"] == "purchase.completed"]
+    told = sorted([*events, *bought], key=lambda event: datetime.fromisoformat(event["time"]))
+    orders, complaints, consents, surveys = {}, {}, {}, None
+    touched = None
+    for event in told:
+        type_, data, at = event["type"], event["data"], _utc(event["time"])
+        if type_.startswith("purchase."):
+            key = event["source"], data["order_id"]
+            order = orders.setdefault(key, {"version": None, "refunds": {}, "cancelled": False})
+            if type_ == "purchase.completed":
+                order["version"], order["at"] = data, at
+            elif type_ == "purchase.refunded":
+                order["refunds"][data.get("refund_id", event["id"])] = data["amount"]
+            else:
+                order["cancelled"] = True
+        elif type_.startswith("complaint."):
+            complaints[data["complaint_id"]] = type_ != "complaint.resolved"
+        elif type_ == "consent.changed":
+            consents[data["channel"]] = data["granted"]
+        elif type_ == "survey.answered":
+            surveys = data["score"]
+        if type_.startswith(TOUCHED):
+            touched = at
+    purchases = _purchases(orders.values())
+    return {
+        **purchases,
+        "open": sum(complaints.values()),
+        "complaints": len(complaints),
+        "consents": consents,
+        "nps": surveys,
+        "last interaction": touched,
+        **_by_hand(decided),
+        "frequency": purchases["orders"] if purchases["last"] else None,
+        "member": purchases["orders"] >= MEMBERS_BOUGHT,
+    }
+
+
+def _purchases(orders: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    of: defaultdict[str, list[Any]] = defaultdict(lambda: [0, Decimal(0)])
+    count, last = 0, None
+    for order in orders:
+        if order["cancelled"]:
+            continue
+        if order["version"] is not None:
+            count += 1
+            last = max(last or order["at"], order["at"])
+            sums = of[order["version"]["total"]["currency"]]
+            sums[0] += 1
+            sums[1] += Decimal(order["version"]["total"]["amount"])
+        for refund in order["refunds"].values():
+            of[refund["currency"]][1] -= Decimal(refund["amount"])
+    spend = {code: sums[1] for code, sums in of.items() if any(sums)}
+    main = min(spend, key=lambda code: (-of[code][0], code), default=None)
+    return {"orders": count, "spend": spend, "main": main, "last": last}
+
+
+def _by_hand(decided: list[Event]) -> dict[str, Any]:
+    """Of each tag, and of the owner, the latest word; of equal ones the greater id's."""
+    tags: dict[str, bool] = {}
+    owner = None
+    for event in sorted(decided, key=lambda event: (_utc(event["time"]), event["id"])):
+        if event["type"] in {"tag.added", "tag.removed"}:
+            tags[event["data"]["tag"]] = event["type"] == "tag.added"
+        elif event["type"] == "customer.edited":
+            owner = event["data"]["changes"].get("owner", owner)
+    return {"tags": {tag for tag, on in tags.items() if on}, "owner": owner}
+
+
+def manual(row: dict[str, Any]) -> set[str]:
+    """The tags that somebody gave."""
+    return {one["tag"] for one in row["tags"] if one["origin"] == "manual"}
+
+
+def shown_of(row: dict[str, Any], score: dict[str, Any] | None, member: bool) -> dict[str, Any]:
+    """The same of what the services answer."""
+    purchases = row["purchases"]
+    by_currency = purchases["spend_by_currency"]
+    rfm = score["rfm"] if score else None
+    return {
+        "orders": purchases["count"],
+        "spend": {code: Decimal(text) for code, text in by_currency.items()},
+        "main": purchases["spend"]["currency"] if purchases["spend"] else None,
+        "last": _utc(row["last_purchase_at"]),
+        "open": row["complaints"]["open"],
+        "complaints": row["complaints"]["total"],
+        "consents": {one["channel"]: one["granted"] for one in row["consents"]},
+        "nps": row["satisfaction"].get("nps"),
+        "last interaction": _utc(row["last_interaction_at"]),
+        "tags": manual(row),
+        "owner": row["owner"],
+        "frequency": rfm["frequency"] if rfm else None,
+        "member": member,
+    }
+
+
+def _utc(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text).astimezone(UTC) if text else None

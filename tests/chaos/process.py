@@ -1,0 +1,53 @@
+"""One process of an installation under chaos: a service's own module, with the waits that are no settings made short.
+
+    python -m tests.chaos.process services.profile.worker
+
+`CHAOS_WITHOUT` names a type of events that this process does not know, as an older version would not.
+"""
+
+import faulthandler
+import os
+import runpy
+import signal
+import sys
+
+import shared.database
+import shared.log.kafka
+import shared.loop.relaying
+import shared.loop.runner
+from shared import codec
+from shared.language import EVENT_TYPES
+
+REQUEST_MS = 2500
+
+
+def _shorten() -> None:
+    kafka = shared.log.kafka
+    kafka.APPEND_SECONDS = 4.0
+    kafka.READ_SECONDS = 4.0
+    kafka.START_SECONDS = 4.0
+    for name in ("AIOKafkaProducer", "AIOKafkaConsumer"):
+        setattr(kafka, name, _quick(getattr(kafka, name)))
+    shared.loop.runner.BACKOFF_MOST = 1.0
+    shared.loop.runner.STOPPED_SECONDS = 1.0
+    shared.loop.relaying.BACKOFF_MOST = 1.0
+    shared.database.READ_SECONDS = 3.0
+    shared.database.CONNECT_SECONDS = 2.0
+    shared.database.ACQUIRE_SECONDS = 2.0
+
+
+def _quick(client):
+    return lambda **options: client(**options | {"request_timeout_ms": REQUEST_MS})
+
+
+def _forget(type_: str) -> None:
+    kind = EVENT_TYPES.pop(type_)
+    codec._decoders.pop(kind.dataschema)
+
+
+if __name__ == "__main__":
+    faulthandler.register(signal.SIGUSR1)  # where it stands, where it answers nobody
+    _shorten()
+    if os.environ.get("CHAOS_WITHOUT"):
+        _forget(os.environ["CHAOS_WITHOUT"])
+    runpy.run_module(sys.argv[1], run_name="__main__", alter_sys=True)

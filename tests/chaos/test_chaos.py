@@ -1,0 +1,217 @@
+"""Eight faults with every oracle, on real servers; and what must hold of the harness itself."""
+
+import asyncio
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from deploy.local.kafka import KafkaServer
+from tests.chaos.faults import FAULTS
+from tests.chaos.ledger import Ledger, Merge, key_of
+from tests.chaos.observer import Line, Seen
+from tests.chaos.oracle import Oracle, fold
+from tests.chaos.proxy import Proxy
+from tests.chaos.run import drawn, run, summary
+from tests.chaos.workload import Stream
+
+SEEDS = Path(__file__).with_name("seeds.txt")
+SEED = 20261122
+QUICK = [1, 2, 4, 5, 6, 10, 16]
+"""Faults that take little time."""
+
+
+def kept() -> list[tuple[int, list[int]]]:
+    """Seeds of failures with the kinds of faults that brought them to light."""
+    lines = [line.partition("#")[0].split() for line in SEEDS.read_text().splitlines()]
+    return [(int(line[0]), [int(n) for n in line[1].split(",")]) for line in lines if line]
+
+
+@pytest.mark.slow
+@pytest.mark.kafka
+@pytest.mark.timeout(600)
+async def test_nothing_is_lost_or_doubled():
+    """Five faults that are always the same, and three of a failure that there was: each day another one."""
+    missing = KafkaServer.missing()
+    if missing and os.environ.get("CI"):
+        pytest.fail(f"CI needs Kafka: {missing}")
+    if missing:
+        pytest.skip(f"NO KAFKA, NO CHAOS: {missing}")
+    failures = kept()
+    seed, kinds = (
+        failures[datetime.now(UTC).toordinal() % len(failures)] if failures else (SEED, QUICK)
+    )
+    report = await run(SEED, [*drawn(SEED, 5, QUICK), *drawn(seed, 3, kinds)])
+    assert not report.wrong, summary(report)
+    assert len(report.faults) == 8
+    assert report.rounds > 8
+    assert report.repeated > 0, "nothing was sent twice"
+
+
+def test_the_seeds_name_faults_that_there_are():
+    assert all(set(kinds) <= FAULTS.keys() for _, kinds in kept())
+    assert drawn(7, 50, None) == drawn(7, 50, None)
+
+
+async def _echo(reader, writer):
+    while data := await reader.read(100):
+        writer.write(data)
+
+
+@pytest.fixture
+async def proxied():
+    """A proxy before a server that says everything again, and a connection through it."""
+    server = await asyncio.start_server(_echo, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    proxy = Proxy("echo", lambda: asyncio.open_connection("127.0.0.1", port))
+    await proxy.start()
+    reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+    writer.write(b"1")
+    assert await reader.readexactly(1) == b"1"
+    yield proxy, reader, writer
+    writer.transport.abort()
+    await proxy.stop()
+    server.close()
+
+
+async def test_a_deaf_proxy_throws_answers_away(proxied):
+    proxy, reader, writer = proxied
+    proxy.deaf = True
+    writer.write(b"2")
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(reader.read(1), 0.1)
+    proxy.heal()
+    writer.write(b"3")
+    assert await reader.readexactly(1) == b"3"
+
+
+async def test_a_frozen_proxy_keeps_everything(proxied):
+    proxy, reader, writer = proxied
+    proxy.freeze()
+    writer.write(b"2")
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(reader.read(1), 0.1)
+    proxy.heal()
+    assert await reader.readexactly(1) == b"2"
+
+
+async def test_a_reset_ends_connections_and_a_half_open_one_says_nothing(proxied):
+    proxy, reader, writer = proxied
+    proxy.half_open()
+    writer.write(b"2")
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(reader.read(1), 0.1)
+    other, sending = await asyncio.open_connection("127.0.0.1", proxy.port)
+    sending.write(b"3")
+    assert await other.readexactly(1) == b"3"
+    proxy.reset()
+    with pytest.raises(ConnectionResetError):
+        await other.readexactly(1)
+    sending.transport.abort()
+
+
+# The oracle ----------------------------------------------------------------------------------------
+
+
+def _line(sequence, event, id_=None, origin="interaction"):
+    return Line(0, origin, sequence, {"id": id_ or f"i{sequence}", **event})
+
+
+def _published(event, subject="c1"):
+    return {**event, "sourceid": event["id"], "subject": subject, "time": event["time"]}
+
+
+def _identified(name, subject="c1"):
+    type_, _, value = name.partition(":")
+    data = {"identifiers": {type_: value}}
+    return {
+        "type": "identifiers.added",
+        "source": "tenure/interaction",
+        "subject": subject,
+        "data": data,
+    }
+
+
+@pytest.fixture
+def told():
+    """A ledger with one event that was acknowledged, and the lines of a log that has it."""
+    stream = Stream(1)
+    event = stream.bought(stream.people[0])
+    ledger = Ledger(sent={key_of(event): event}, acknowledged={key_of(event)})
+    lines = [_line(1, _identified(stream.people[0].name)), _line(2, _published(event))]
+    return ledger, event, lines
+
+
+def _log_of(told, lines):
+    ledger, event, _ = told
+    seen = Seen(lines=lines, timeline={key_of(event): 1})
+    return sorted({text[:2] for text in Oracle(ledger).check(seen)})
+
+
+def test_the_oracle_is_content_with_a_log_that_is_right(told):
+    assert _log_of(told, told[2]) == ["O2"]  # but there is no row of the customer
+
+
+def test_it_sees_what_is_lost_doubled_or_somebody_elses(told):
+    _, event, (first, second) = told
+    assert "O1" in _log_of(told, [first])
+    assert "O1" in _log_of(told, [first, second, _line(3, _published(event))])
+    assert "O1" in _log_of(told, [first, _line(2, _published(event, "c2"))])
+    again = _line(2, _published(event))
+    assert _log_of(told, [first, second, again]) == ["O2"]
+
+
+def test_it_sees_holes_and_two_events_under_one_number(told):
+    ledger, event, (first, _) = told
+    assert any("goes from 1 to 3" in one for one in Oracle(ledger).check_log(
+        [first, _line(3, _published(event))]
+    ))  # fmt: skip
+    assert any("two events" in one for one in Oracle(ledger).check_log(
+        [first, _line(1, _identified("member_no:M1"), "other")]
+    ))  # fmt: skip
+
+
+def test_it_sees_what_is_said_twice(told):
+    ledger, _, _ = told
+    said = {
+        "type": "lifecycle.changed",
+        "source": "tenure/profile",
+        "subject": "c1",
+        "data": {"state": "new", "previous": None},
+    }
+    found = Oracle(ledger).check_log([_line(1, said), _line(2, said)])
+    assert [text[:2] for text in found] == ["O3"]
+
+
+def test_it_sees_poison_that_is_nowhere(told):
+    ledger, _, lines = told
+    ledger.poison[b"?"] = "bytes"
+    assert "O7" in _log_of(told, lines)
+
+
+def test_a_merge_that_somebody_made_must_hold(told):
+    ledger, event, lines = told
+    name, other = f"member_no:{event['customer']['member_no']}", "member_no:M77"
+    ledger.merges.append(Merge((name, other), "made", "m"))
+    oracle = Oracle(ledger)
+    oracle.check_log([*lines, _line(3, _identified(other, "c2"))])
+    oracle._rows(Seen(customers=[{"id": "c1", "merged_from": []}, {"id": "c2", "merged_from": []}]))
+    assert any("does not hold" in text for text in oracle._wrong)
+
+
+def test_the_fold_counts_versions_refunds_and_cancellations():
+    def event(number, type_, **data):
+        time = f"2026-01-0{number}T00:00:00+00:00"
+        return {"id": f"e{number}", "source": "s", "type": type_, "time": time, "data": data}
+
+    cny = {"amount": "5.00", "currency": "CNY"}
+    told = [
+        event(1, "purchase.completed", order_id="a", total=cny),
+        event(3, "purchase.completed", order_id="a", total={**cny, "amount": "7.00"}),
+        event(2, "purchase.refunded", order_id="a", amount={**cny, "amount": "1.50"}),
+        event(4, "purchase.completed", order_id="b", total=cny),
+        event(5, "purchase.cancelled", order_id="b"),
+    ]
+    found = fold(told, [])
+    assert (found["orders"], str(found["spend"]["CNY"]), found["last"].day) == (1, "5.50", 3)
