@@ -5,7 +5,7 @@ Interaction keeps every event of a customer; it is asked for those up to the mom
 policies of that time: what an answer said then. Which parts the customer had is counted in the same way.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, Self
@@ -32,6 +32,7 @@ from shared.tables import ORIGINS
 Basis = Literal["business", "recorded"]
 MOST_EVENTS = 50_000
 ASK_SECONDS = 20.0
+_END = datetime(2999, 1, 1, tzinfo=UTC)
 
 AsOf = Annotated[
     Moment | None,
@@ -87,6 +88,14 @@ class Histories:
         url = kernel.settings.interaction_url
         return cls(kernel, httpx.AsyncClient(base_url=url, timeout=ASK_SECONDS) if url else None)
 
+    async def close(self) -> None:
+        if self._client is not None:
+            await self._client.aclose()
+
+    async def whole(self, customer_id: UUID, projection: Projection[Any, Any, Any]) -> Past:
+        """All events of a customer that a projection reads, up to now. Raises what `past` raises."""
+        return await self.past(customer_id, _END, "recorded", types_of(projection), "")
+
     async def past(
         self, customer_id: UUID, at: datetime, basis: Basis, types: Sequence[str], position: str
     ) -> Past:
@@ -135,8 +144,7 @@ async def as_it_was(
         )
     if not known:
         raise NotFound("customer_not_found")
-    types = sorted(projection.consumes | projection.shows | projection.emits)
-    past = await histories.past(customer_id, moment, basis, types, position)
+    past = await histories.past(customer_id, moment, basis, types_of(projection), position)
     if not past.events:
         raise NotFound("not_known_then")
     async with kernel.database.read() as conn:
@@ -149,7 +157,7 @@ async def as_it_was(
         until = moment if basis == "recorded" else None
         policies = await load_policies(conn, partition, until=until)
     clock = None if clock is None else min(clock, moment)
-    return _folded(projection, past, clock, policies)
+    return fold_past(projection, past, clock, policies)
 
 
 async def _seen(conn: ReadConnection, kernel: Kernel, parts: Sequence[UUID]) -> str:
@@ -171,11 +179,16 @@ async def _seen(conn: ReadConnection, kernel: Kernel, parts: Sequence[UUID]) -> 
     )
 
 
-def _folded(
+def types_of(projection: Projection[Any, Any, Any]) -> list[str]:
+    """The events that a projection folds, its own announcements among them."""
+    return sorted(projection.consumes | projection.shows | projection.emits)
+
+
+def fold_past(
     projection: Projection[Any, Any, Any], past: Past, clock: datetime | None, policies: Policies
 ) -> AsItWas:
-    states: Mapping[UUID, Any] = {part: projection.state() for part in past.parts}
-    states = dict(states)
+    """What a projection makes of these events at a clock (UTC) by these policies."""
+    states: dict[UUID, Any] = {part: projection.state() for part in past.parts}
     told = projection.told()
     for one in past.events:
         event = _event(one)

@@ -61,13 +61,6 @@ def shown_last(kept: Shown[V] | None, new: Shown[V] | None) -> Shown[V] | None:
     return new if new.sequence > kept.sequence else kept
 
 
-def earliest(kept: Register | None, new: Register | None) -> Register | None:
-    """The earlier of two writes."""
-    if kept is None or new is None:
-        return new if kept is None else kept
-    return min(kept, new, key=lambda write: (write.at, write.id))
-
-
 def first_of(kept: Stamp | None, new: Stamp | None) -> Stamp | None:
     """The earlier stamp."""
     if kept is None or new is None:

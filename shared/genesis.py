@@ -15,7 +15,10 @@ from shared.kernel import Kernel
 from shared.log import Misconfigured
 from shared.logging import get_logger
 
-ASK_SECONDS = 5.0
+START_SECONDS = 5.0
+ASK_SECONDS = 15.0
+"""Less than an answer may take: the first change at a log that is being made waits for it."""
+
 DOCUMENT = "docs/operating.md#going-back-in-time"
 
 _log = get_logger(__name__)
@@ -63,10 +66,10 @@ def _sentence(name: str, *, database: str, found: str) -> str:
     return f"{words[name]}: nothing was written; see {DOCUMENT}"
 
 
-async def _ask(kernel: Kernel) -> None:
+async def _ask(kernel: Kernel, seconds: float) -> None:
     """Of the APIs only that with the door writes to the log; the others leave it to their workers."""
     door = kernel.service.name == "interaction"
-    async with asyncio.timeout(ASK_SECONDS):
+    async with asyncio.timeout(seconds):
         if door:
             await kernel.log.check()
         await belong(kernel, with_log=door)
@@ -76,7 +79,7 @@ async def refuse(kernel: Kernel) -> None:
     """End an API that was started with a wrong address, with one sentence. What is away now is asked again later,
     before the first change (`Belonging`)."""
     try:
-        await _ask(kernel)
+        await _ask(kernel, START_SECONDS)
     except Misconfigured as error:
         raise SystemExit(f"{type(error).__name__}: {error}") from error
     except Exception as error:  # noqa: BLE001 - the process starts, and says what is missing
@@ -102,7 +105,7 @@ class Belonging:
         if self._known:
             return
         try:
-            await _ask(kernel)
+            await _ask(kernel, ASK_SECONDS)
         except Misconfigured as error:
             _log.critical("wrong database", reason=str(error))
             raise Unavailable("unavailable") from error

@@ -179,6 +179,11 @@ due_rows = _gauge(
     "Rows of a partition whose time has come and that have not been derived again yet.",
     ["service", "partition"],
 )
+drift_checks = _counter(
+    "drift_checks",
+    "Customers folded again from the log and compared with their row, by outcome (same, differs, skipped).",
+    ["service", "outcome"],
+)
 commands = _counter(
     "commands",
     "Commands by name and outcome (done, replayed, refused).",

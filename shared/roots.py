@@ -56,6 +56,7 @@ def build_app(
         try:
             yield
         finally:
+            await app.state.histories.close()
             await kernel.close()
 
     app = create_app(

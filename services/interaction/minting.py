@@ -4,6 +4,7 @@ import contextlib
 from uuid import UUID
 
 from shared.errors import Conflict, FieldError, Unprocessable
+from shared.grouping import head_of
 from shared.identity import digest, known
 from shared.ids import new_id, partition_of
 from shared.kernel import Kernel
@@ -42,10 +43,10 @@ async def _attempt(
     async with kernel.database.transaction() as conn:
         await conn.execute("SELECT pg_advisory_xact_lock(hashtextextended('mint', 8))")
         found = await known(conn, keys.values())
-        owners = set(found.values()) | ({customer_id} if customer_id else set())
-        if len(owners) > 1:
+        owners = [*([customer_id] if customer_id else []), *found.values()]
+        if len({await head_of(conn, owner) for owner in owners}) > 1:
             raise Conflict("identifier_taken")
-        owner = owners.pop() if owners else UUID(new_id())
+        owner = owners[0] if owners else UUID(new_id())
         added = {type_: value for type_, value in wanted.items() if keys[type_] not in found}
         if not added:
             return owner, None

@@ -7,9 +7,10 @@ from uuid import UUID
 
 import orjson
 
+from services.profile.merging.recalling import recall_merges
 from shared.codec import Event
 from shared.database import Connection
-from shared.language import CustomerNumbered, CustomerRegrouped, PolicyPublished
+from shared.language import CustomerNumbered, PolicyPublished
 
 _YEAR = 4
 
@@ -34,11 +35,10 @@ async def recall(conn: Connection, own: Sequence[tuple[Event, bytes]]) -> None:
             " greatest((SELECT max(serial) FROM number_claim),"
             " (SELECT last_value FROM number_claim_serial_seq)))"
         )
+    await recall_merges(conn, own)
     for event, _ in own:
         if isinstance(event.data, PolicyPublished):
             await _keep_policy(conn, event, event.data)
-        elif isinstance(event.data, CustomerRegrouped):
-            await _keep_grouping(conn, event, event.data)
 
 
 async def _keep_policy(conn: Connection, event: Event, policy: PolicyPublished) -> None:
@@ -50,46 +50,4 @@ async def _keep_policy(conn: Connection, event: Event, policy: PolicyPublished) 
         f"policy {policy.name}",
         event.time,
         orjson.dumps(note).decode(),
-    )
-
-
-async def _keep_grouping(conn: Connection, event: Event, told: CustomerRegrouped) -> None:
-    """What was decided about a part, and about the merge that it comes from: the highest revision holds."""
-    parts = [UUID(part) for part in told.parts]
-    await conn.execute(
-        "INSERT INTO merge_group (customer_id, head, parts, revision) VALUES ($1, $2, $3, $4)"
-        " ON CONFLICT (customer_id) DO UPDATE"
-        " SET head = excluded.head, parts = excluded.parts, revision = excluded.revision"
-        " WHERE merge_group.revision < excluded.revision",
-        UUID(event.subject),
-        UUID(told.head),
-        parts,
-        told.revision,
-    )
-    merge_id = UUID(told.merge)
-    if not told.undone:
-        # As a person's decision: no policy may undo what it does not know the reason of.
-        await conn.execute(
-            "INSERT INTO merge (id, status, parts, reason, created_at, created_by, by_person, judged)"
-            " VALUES ($1, 'proposed', $2, $3, $4, $5, true, 0) ON CONFLICT DO NOTHING",
-            merge_id,
-            parts,
-            told.reason,
-            event.time,
-            told.by,
-        )
-        await conn.execute(
-            "INSERT INTO merge_part SELECT $1, p FROM unnest($2::uuid[]) AS u(p) ON CONFLICT DO NOTHING",
-            merge_id,
-            parts,
-        )
-    await conn.execute(
-        "UPDATE merge SET status = $2, decided_at = $3, decided_by = $4, decision = $5, revision = $6"
-        " WHERE id = $1 AND coalesce(revision, -1) < $6",
-        merge_id,
-        "split" if told.undone else "merged",
-        event.time,
-        told.by,
-        told.reason,
-        told.revision,
     )

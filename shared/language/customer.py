@@ -51,6 +51,8 @@ class CustomerRegrouped(Struct, frozen=True, gc=False):
     undone: bool
     by: str
     reason: str
+    joins: list[str] | None = None
+    """Whom that merge joins."""
 
 
 class TraitsIn(TypedDict, total=False):

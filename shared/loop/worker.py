@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 import structlog
 
 from shared import metrics
+from shared.drift import DRIFT_SECONDS, check_drift
 from shared.errors import is_pause
 from shared.failpoints import hit
 from shared.genesis import belong
@@ -113,6 +114,7 @@ class Worker:
         tasks: Sequence[Task] = (
             *self.kernel.service.tasks,
             Task(name="trim", seconds=TRIM_SECONDS, run=trim),
+            Task(name="drift", seconds=DRIFT_SECONDS, run=check_drift),
         )
         try:
             async with asyncio.TaskGroup() as group:

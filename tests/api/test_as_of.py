@@ -3,9 +3,12 @@
 import asyncio
 import random
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 import pytest
 
+from shared.as_of import Histories
+from shared.drift import check, check_drift
 from tests.world import world
 
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -158,3 +161,33 @@ async def test_nobody_knows_that_customer(here):
         "/v1/customers/member_no:NOBODY", params={"as_of": NOW.isoformat()}
     )
     assert (answer.status_code, answer.json()["code"]) == (404, "customer_not_found")
+
+
+async def test_drift_is_found(here):
+    """A row is the same as what its events add up to; one that somebody wrote past the fold is not."""
+    await here.post_events(
+        [bought(500 + n, NOW - timedelta(days=9 * n + 3), "M6") for n in range(4)]
+    )
+    await here.settled(60)
+    customer = UUID((await read(here, "profile", "/v1/customers/member_no:M6"))["id"])
+    for name in ("profile", "scoring", "campaign"):
+        kernel = here.kernels[name]
+        histories = Histories(kernel, here.client("interaction"))
+        [projection] = kernel.service.projections
+        assert await check(kernel, histories, projection, customer) == "same"
+        async with kernel.database.transaction() as conn:
+            other = await conn.fetchval(
+                f"SELECT view FROM {projection.table.name} WHERE view <> '' AND customer_id <> $1"
+                " AND head = customer_id AND view <> ("
+                f"  SELECT view FROM {projection.table.name} WHERE customer_id = $1) LIMIT 1",
+                customer,
+            )
+            if other is None:
+                continue
+            await conn.execute(
+                f"UPDATE {projection.table.name} SET view = $2 WHERE customer_id = $1",
+                customer,
+                other,
+            )
+        assert await check(kernel, histories, projection, customer) == "differs"
+        await check_drift(kernel)  # it cannot ask anybody here, and says so

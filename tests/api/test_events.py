@@ -162,7 +162,10 @@ async def test_two_known_customers_in_one_event_are_linked_with_evidence(sender:
     both = {"user_id": user, "member_no": member}
     assert await sender.accepted(contact(both)) == [strong]
     linked = [e for e in await sender.timeline(strong) if e["type"] == "identifiers.linked"]
-    assert [entry["data"] for entry in linked] == [{"parts": [strong, weak], "evidence": both}]
+    named = {"member_no": strong, "user_id": weak}
+    assert [entry["data"] for entry in linked] == [
+        {"parts": [strong, weak], "evidence": both, "named": named, "anonymous": []}
+    ]
     assert len(await sender.timeline(weak)) == 2, "its own, and no more"
 
 

@@ -57,10 +57,7 @@ _LOCK = """\
             partitions,
         )
 """
-_PREPARE = """\
-        async with self.database.transaction() as conn:
-            await conn.execute(
-                "INSERT INTO checkpoint"""
+_PREPARE = "    async def prepare(self) -> None:\n"
 _SEQUENCES = """\
         for number in range(self.partitions):
             try:
@@ -85,14 +82,9 @@ _TO_THE_END = """\
                     await consumer.seek_to_end(self._partition)
                     self._at = offset
 """
-_OWNED = """\
-            " WHERE topic = $1 AND version = $2 AND partition = $3 AND epoch = $4 AND next_offset = $5"
-            " RETURNING 1",
-"""
-_ANYBODYS = """\
-            " WHERE topic = $1 AND version = $2 AND partition = $3"
-            " AND $4::bigint >= 0 AND $5::bigint >= 0 RETURNING 1",
-"""
+_OWNED = ' AND epoch = $4 AND next_offset = $5"\n            f" AND ($12'
+_ANYBODYS = ' AND $4::bigint >= 0 AND $5::bigint >= 0"\n            f" AND ($12'
+_TELL = "            one.told = self.rows.projection.tell(one.told, announcement)\n"
 _READ_ORDER = '") AS rows WHERE before < $4 ORDER BY sequence",'
 
 DEFECTS = {
@@ -101,7 +93,7 @@ DEFECTS = {
         (
             ("shared/numbered.py", _LOCK, ""),
             ("shared/numbered.py", _NUMBER, _FROM_A_SEQUENCE),
-            ("shared/loop/lease.py", _PREPARE, _SEQUENCES + _PREPARE),
+            ("shared/loop/lease.py", _PREPARE, _PREPARE + _SEQUENCES),
         ),
         "1,4,16",
     ),
@@ -162,13 +154,7 @@ DEFECTS = {
     ),
     "told": Defect(
         "what was told is not remembered",
-        (
-            (
-                "shared/loop/folding.py",
-                "                one.told = projection.tell(one.told, announcement)\n",
-                "",
-            ),
-        ),
+        (("shared/loop/telling.py", _TELL, ""),),
         "1,6",
     ),
     "poison": Defect(

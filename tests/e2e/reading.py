@@ -60,6 +60,7 @@ _CLASS = {
     "lifecycle.changed": "state",
     "score.churn_band_changed": "band",
     "score.rfm_class_changed": "rfm_class",
+    "score.matrix_changed": "matrix",
 }
 
 

@@ -151,27 +151,3 @@ async def test_everything_is_destroyed_and_brought_back(folder: Path, log: str):
             customers = await listed(http, f"{url}/v1/customers")
             scores = await listed(http, f"{url}/v1/scores")
         _compare_with_oracle(_outcome(customers, scores, entries), expected(events, NOW))
-
-
-async def test_a_backup_does_not_overwrite_what_is_there(folder: Path):
-    local = folder / "local"
-    (local / "postgresql-log").mkdir(parents=True)
-    kept = folder / "kept"
-    kept.mkdir()
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "deploy.local.backup", "restore", str(kept)),
-        cwd=ROOT,
-        env={**os.environ, "LOCAL_DIR": str(local)},
-        stderr=asyncio.subprocess.PIPE,
-    )
-    _, wrong = await process.communicate()
-    assert (process.returncode, "no complete backup" in wrong.decode()) == (1, True)
-    (kept / "about.json").write_text('{"folder": "postgresql-log"}')
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "deploy.local.backup", "restore", str(kept)),
-        cwd=ROOT,
-        env={**os.environ, "LOCAL_DIR": str(local)},
-        stderr=asyncio.subprocess.PIPE,
-    )
-    _, wrong = await process.communicate()
-    assert (process.returncode, "clean-local" in wrong.decode()) == (1, True)

@@ -228,6 +228,8 @@ def _compare_with_told(outcome):
         assert said.get("number") == customer["number"], name
         assert said.get("band") == band == customer["scores"]["churn_band"], name
         assert said.get("rfm_class") == rfm_class == customer["scores"]["rfm_class"], name
+        cell = score["matrix"]["class"] if score["matrix"] else None
+        assert said.get("matrix") == cell == customer["scores"]["matrix"], name
         classes.update((customer["lifecycle"]["state"], band, rfm_class))
     assert {"low", "high", "champion", "mature", "silent", "lost"} <= classes.keys(), classes
 

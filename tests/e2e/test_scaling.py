@@ -1,5 +1,5 @@
-"""Workers come and go in order, 1 -> 4 -> 1, and are restarted one after the other: whoever reads sees no error, and
-no event waits longer than twice the lease."""
+"""Workers come and go in order, 1 -> 4 -> 1, and of two each is restarted in turn: whoever reads sees no error, and no
+event waits longer than twice the lease."""
 
 import asyncio
 import contextlib
@@ -106,11 +106,17 @@ async def test_one_four_one_and_one_after_the_other(postgres, tmp_path):
             for name in MORE:
                 await end(here, f"{name}-profile-worker")
             await shared(urls["profile"], lambda n: list(n.values()) == [PARTITIONS], "one")
-            for name in ("profile-worker", "interaction-worker"):
+            workers = ("profile-worker", "interaction-worker")
+            for name in workers:
+                here.start_another(name, "second")
+            for name in workers:
+                await shared(urls[name.partition("-")[0]], lambda n: len(n) == 2, "two share")
+            for name in workers:  # whoever is left takes over at once
+                await moved(probe)
                 await end(here, name)
                 here.start(name)
-                await here.ready(names=[name])
-                await moved(probe)
+                await shared(urls[name.partition("-")[0]], lambda n: len(n) == 2, "two share")
+            await moved(probe)
             assert not probing.done(), probing
         finally:
             probing.cancel()

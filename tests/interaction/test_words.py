@@ -140,7 +140,12 @@ def test_the_line_of_an_example_is_whole(name, language):
         ("score.churn_band_changed", {"band": None}, "流失风险：-", "Churn risk: -"),
         ("score.rfm_class_changed", {"rfm_class": "lost"}, "RFM 类别：已流失客户", "RFM class: Lost"),
         ("score.matrix_changed", {"matrix": "core"}, "价值矩阵：核心", "Value matrix: Core"),
-        ("score.matrix_reviewed", {"matrix": "watch", "by": "Li"}, "Li 复核价值矩阵：待观察", "Value matrix reviewed by Li: Watch"),
+        (
+            "score.matrix_reviewed",
+            {"matrix": "watch", "by": "Li"},
+            "Li 复核价值矩阵：待观察",
+            "Value matrix reviewed by Li: Watch",
+        ),
     ],
 )  # fmt: skip
 def test_lines(name, data, zh, en):

@@ -112,6 +112,7 @@ async def test_a_split_restores_both_sides_whatever_came_in_between(here: World)
     made = await merge(here, *ids)
     assert made["head"] == await eldest(here, *ids)
     survivor = await everything(here, made["head"])
+    assert survivor["customer"]["number"] == min(numbers)
     for name in (*ids, *numbers, *(f"member_no:{member}" for member in members)):
         assert await everything(here, name) == survivor
     assert survivor["customer"]["id"] == made["head"]
@@ -144,6 +145,12 @@ async def test_commands_against_a_merged_away_id(here: World):
     edited = await profile.patch(f"/v1/customers/{gone}", json={"owner": "chen.li"})
     assert (edited.status_code, edited.json()["id"]) == (200, made["head"])
     assert edited.json()["owner"] == "chen.li"
+    both = {f"member_no:{member}" for member in members}
+    own = await profile.patch(
+        f"/v1/customers/{made['head']}", json={"identifiers": {"member_no": members[1]}}
+    )
+    assert own.status_code == 200, "an identifier of another part is the customer's own"
+    assert {f"{one['type']}:{one['value']}" for one in own.json()["identifiers"]} == both
     opened = await interaction.post(
         "/v1/complaints", json={"customer": gone, "category": "quality", "description": "sour"}
     )

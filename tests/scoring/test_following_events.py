@@ -136,5 +136,5 @@ async def test_a_hundred_customers_are_fitted_to(town):
     assert summary["unclassified"] == 0
     policy = (await town.client("scoring").get("/v1/policies/scoring")).json()
     assert policy["matrix"]["by_currency"]["CNY"]["by"] == "quantile"
-    assert {"core", "watch"} <= {one["matrix"] for one in summary["by_matrix"] if one["customers"]}
+    assert {"core", "basic"} == {one["matrix"] for one in summary["by_matrix"] if one["customers"]}
     assert found["value"]["fitted"]

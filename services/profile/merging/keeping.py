@@ -191,7 +191,7 @@ async def decide(
         return []
     groups = await groups_of(conn, joins)
     changes = regroup(groups, await _in_force(conn, groups), await standings(conn, list(groups)))
-    return await _tell(conn, kernel, merge_id, changes, decider, undone=status != "merged")
+    return await _tell(conn, kernel, merge_id, joins, changes, decider, undone=status != "merged")
 
 
 async def _in_force(conn: Connection, parts: Iterable[UUID]) -> list[list[UUID]]:
@@ -207,6 +207,7 @@ async def _tell(
     conn: Connection,
     kernel: Kernel,
     merge_id: UUID,
+    joins: Sequence[UUID],
     changes: Sequence[tuple[UUID, Group]],
     decider: Decider,
     *,
@@ -215,7 +216,9 @@ async def _tell(
     """One event for each part, on its own key, all under one new revision."""
     if not changes:
         return []
-    revision = 1 + await conn.fetchval("SELECT coalesce(max(revision), 0) FROM merge_group")
+    revision = 1 + await conn.fetchval(
+        "SELECT greatest((SELECT max(revision) FROM merge_group), (SELECT max(revision) FROM grouping), 0)"
+    )
     await conn.executemany(
         _TELL, [(part, group.head, list(group.parts), revision) for part, group in changes]
     )
@@ -230,6 +233,7 @@ async def _tell(
             undone=undone,
             by=decider.by,
             reason=decider.reason,
+            joins=[str(one) for one in joins],
         )
         subject = str(part)
         entry = own_event(

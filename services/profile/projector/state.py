@@ -15,7 +15,6 @@ from shared.bounded import (
     Shown,
     Stamp,
     add,
-    earliest,
     first_of,
     joined,
     last_of,
@@ -215,6 +214,13 @@ def add_contact(contacts: Contacts, kind: str, direction: str | None, number: in
         contacts.served += number
 
 
+def first_number(kept: Register | None, new: Register | None) -> Register | None:
+    """The number that was given away first: the smallest. Customers who are one are known by it."""
+    if kept is None or new is None:
+        return new if kept is None else kept
+    return min(kept, new, key=lambda one: (len(one.value), one.value, one.at, one.id))
+
+
 def merge(mine: Profile, theirs: Profile) -> Profile:
     """The state of one customer whose facts were folded in two parts, with all their child rows."""
     items = joined(mine.items, theirs.items, merged_item)
@@ -234,7 +240,7 @@ def merge(mine: Profile, theirs: Profile) -> Profile:
         identifiers=identifiers,
         consents=consents,
         tags=joined(mine.tags, theirs.tags, later_mark),
-        number=earliest(mine.number, theirs.number),
+        number=first_number(mine.number, theirs.number),
         created=mine.created or theirs.created,
         churn_band=shown_last(mine.churn_band, theirs.churn_band),
         rfm_class=shown_last(mine.rfm_class, theirs.rfm_class),

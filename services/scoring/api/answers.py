@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from services.scoring.policies import BANDS
+from services.scoring.projector.changes import Change
 from services.scoring.projector.details import (
-    Change,
     Details,
     Fact,
     NextPurchase,

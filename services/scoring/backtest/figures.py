@@ -10,6 +10,8 @@ from services.scoring.backtest.data import Floats, Mask
 DRAWS = 200
 """Of the bootstrap: customers, each with all of their rows."""
 LEVEL = (2.5, 97.5)
+MOST = 50_000
+"""Customers of a cut; of more, so many are drawn once and stand for all."""
 
 Measure = Callable[[Floats, Floats], float]
 """Of the truth and what was said."""
@@ -68,12 +70,14 @@ def figure(
     horizon: int,
     higher: bool | None,
     draws: int = DRAWS,
+    most: int = MOST,
     note: str = "",
 ) -> Figure:
     """The mean over cuts of a measure, with intervals by drawing customers with replacement.
 
     A cut where the measure cannot be taken (all alike) does not count; nan if that is every cut.
     """
+    cases = [_thinned(case, most, seed) for case in cases]
     names = list(cases[0].said)
     point = _mean(cases, measure, names)
     random = np.random.default_rng(seed)
@@ -106,6 +110,15 @@ def figure(
         customers=int(np.mean([len(case.truth) for case in cases])),
         note=note,
     )
+
+
+def _thinned(case: Case, most: int, seed: int) -> Case:
+    if len(case.customer) <= most:
+        return case
+    chosen = np.zeros(len(case.customer), dtype=np.bool_)
+    drawn = np.random.default_rng(seed).choice(len(chosen), most, replace=False)
+    chosen[drawn] = True
+    return case.chosen(chosen)
 
 
 def _over(one: float, other: float) -> float:

@@ -71,6 +71,8 @@ def resolve(headings: Sequence[str], given: Mapping[str, str]) -> dict[str, str]
         free = next((name for name in names if name not in taken), None)
         if role not in found and free is not None:
             found[role] = free
+    if not {"amount", "quantity"} & found.keys() and "price" in found:
+        found["amount"] = found.pop("price")  # of the whole line, where nothing multiplies it
     for role in ("customer", "time", "amount"):
         if role not in found and not (role == "amount" and {"price", "quantity"} <= found.keys()):
             raise BacktestError(

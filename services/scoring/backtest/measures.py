@@ -8,7 +8,6 @@ from services.scoring.predict.learners import logistic
 from services.scoring.predict.snapshots import logit
 
 BINS = 10
-MOST_PAIRS = 2_000_000
 _BLOCK = 1_000
 
 

@@ -54,7 +54,7 @@ def read_csv(path: Path, columns: Columns | None = None) -> Loaded:
     named = resolve([str(name) for name in table.columns], columns.names)
     notes: list[str] = []
 
-    customers, customer_names = _texts(table, named["customer"])
+    customers, customer_names = _texts(table, named["customer"], missing=frozenset({""}))
     times, kept = _times(table, named["time"], local, columns.order, notes)
     nameless = customers < 0
     if nameless.any():
@@ -165,14 +165,20 @@ def _delimiter(head: str) -> str:
 
 
 def _texts(
-    table: "pd.DataFrame", heading: str | None, form: Callable[[str], str] = str.strip
+    table: "pd.DataFrame",
+    heading: str | None,
+    form: Callable[[str], str] = str.strip,
+    missing: frozenset[str] = MISSING,
 ) -> tuple[Codes, list[str]]:
-    """Codes and stripped names in alphabetical order; -1 where there is no text."""
+    """Codes and stripped names in alphabetical order; -1 where there is no text.
+
+    Customers may be called `NA` or `None`: for them only an empty text is `missing`.
+    """
     if heading is None:
         return np.full(len(table), -1, dtype=np.int32), []
     column = table[heading].cat
     texts = [form(str(text)) for text in column.categories]
-    names = sorted({text for text in texts if text.lower() not in MISSING})
+    names = sorted({text for text in texts if text.lower() not in missing})
     index = {name: code for code, name in enumerate(names)}
     new = np.array([*(index.get(text, -1) for text in texts), -1], dtype=np.int32)
     return new[column.codes.to_numpy()], names

@@ -7,7 +7,7 @@ from datetime import date
 import numpy as np
 from numpy.typing import NDArray
 
-from services.scoring.forecast.bands import bands
+from services.scoring.forecast.bands import UNSEEN, bands
 from services.scoring.forecast.calendar import holiday_days
 from services.scoring.forecast.errors import ForecastError
 from services.scoring.forecast.model import WINDOWS, Learnt, Panel, learn, windows
@@ -29,6 +29,8 @@ Integers = NDArray[np.int64]
 USUAL_WEEKS = 4
 SHORT = 8
 """Weeks since the first sale below which only the mean is used."""
+CHANCE = np.array([-1.96, -1.28, 1.28, 1.96])
+"""lo95, lo80, hi80 and hi95 of counts around their mean, in roots of it."""
 FARTHEST = 8
 SHARES = tuple(tenth / 10 for tenth in range(11))
 """Shares of the model that are tried."""
@@ -84,14 +86,14 @@ def fit(
     )
     scale = changes(table.sums, starts)
     share = _share(learnt, mean, scale)
-    too_short = learnt is None
+    why = "history_too_short" if len(windows(table.weeks, horizon)) < 2 else None
     if learnt is not None and share == 0 and (learnt.season == 1).all():
-        learnt = None
+        learnt, why = None, "mean_was_better"
     ahead, mixed = _mixed(learnt, share, usual, mean, horizon)
     used = np.zeros(len(table.keys), dtype=bool)
     if learnt is not None:
         used[learnt.places] = True
-    notes += _said(table, starts, used, too_short) if learning else []
+    notes += _said(table, starts, used, why) if learning else []
     lines = _lines(table, starts, ahead, mixed, usual, used, learnt)
     return Forecast(
         origin=origin,
@@ -216,8 +218,11 @@ def _lines(
     thousandths = np.rint(np.maximum(ahead, 0.0) * 10**DECIMALS).astype(np.int64)
     factors = _factors(learnt)
     restless = changes(table.sums, starts)
+    wider = np.where(table.weeks - starts < SHORT, UNSEEN, 1.0)
     methods: list[Method] = ["model" if one else "mean" for one in used]
-    lines = _group("category", table.keys, methods, thousandths, tried, usual, restless, factors)
+    lines = _group(
+        "category", table.keys, methods, thousandths, tried, usual, restless, wider, factors
+    )
     above: list[tuple[str, Level, NDArray[np.bool_]]] = []
     if table.departments is not None:
         names = np.array(table.departments, dtype=object)
@@ -236,6 +241,7 @@ def _lines(
         summed,
         member @ usual,
         changes(member @ table.sums, np.zeros(len(above), dtype=np.int64)),
+        np.ones(len(above)),
         {},
     )
     levels = [level for _, level, _ in above]
@@ -286,6 +292,7 @@ def _group(
     tried: Tried,
     usual: Floats,
     restless: Floats,
+    wider: Floats,
     factors: Mapping[int, Mapping[str, tuple[float, ...]]],
 ) -> list[Line]:
     """Lines of one level; their misses are counted together."""
@@ -293,6 +300,12 @@ def _group(
         return []
     ahead = thousandths / 10**DECIMALS
     found = bands(tried.truth - tried.forecast, tried.forecast, ahead, restless)
+    # Who was hardly seen has at least the interval that mere chance makes.
+    chance = (
+        np.where(wider > 1, 1.0, 0.0)[:, None, None] * np.sqrt(ahead + 0.5)[:, :, None] * CHANCE
+    )
+    found = found * wider[:, None, None]
+    found = np.where(chance < 0, np.minimum(found, chance), np.maximum(found, chance))
     scaled = np.rint(found * 10**DECIMALS).astype(np.int64)
     lo95, lo80, hi80, hi95 = (thousandths + scaled[:, :, place] for place in range(4))
     lo80, hi80 = np.minimum(lo80, thousandths), np.maximum(hi80, thousandths)
@@ -346,7 +359,7 @@ def _said(
     table: Weekly,
     starts: Integers,
     used: NDArray[np.bool_],
-    too_short: bool,
+    why: str | None,
 ) -> list[Note]:
     """What a reader must know about the data behind the numbers."""
     notes = []
@@ -357,10 +370,8 @@ def _said(
     if young:
         notes.append(Note("short_series", {"keys": young, "weeks": SHORT}))
     slow = int(((ages >= SHORT) & ~used).sum())
-    if used.any() and slow:
+    if why is None and slow:
         notes.append(Note("few_sales", {"keys": slow}))
-    if table.keys and too_short:
-        notes.append(Note("history_too_short", {"weeks": table.weeks}))
-    elif not used.any() and not too_short:
-        notes.append(Note("mean_was_better", {}))
+    if why is not None and table.keys:
+        notes.append(Note(why, {"weeks": table.weeks}))
     return notes

@@ -15,9 +15,9 @@ NOTES: dict[str, dict[str, str]] = {
         "zh": "有 {keys} 个品类的销售不足 {weeks} 周：以其至今的均值预测，区间较宽。",
     },
     "few_sales": {
-        "en": "{keys} categories sell too little or too rarely for the model: "
+        "en": "{keys} categories sell too little, too rarely or not long enough for the model: "
         "their forecast is the mean of their last 4 weeks.",
-        "zh": "有 {keys} 个品类销量过少或过于零星，不适用模型：以最近 4 周的均值预测。",
+        "zh": "有 {keys} 个品类销量过少、过于零星或历史不够长，不适用模型：以最近 4 周的均值预测。",
     },
     "history_too_short": {
         "en": "{weeks} weeks of history are too few for the model: "

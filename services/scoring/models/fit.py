@@ -184,7 +184,7 @@ class _Search:
             logs, hessian = moved, self.hessian(moved, free)
         if np.linalg.eigvalsh(hessian).min() <= _FLAT:
             return logs, None
-        covariance: Floats = np.linalg.inv(hessian) / self.customers
+        covariance: Floats = np.asarray(np.linalg.inv(hessian) / self.customers)
         return logs, covariance
 
     def hessian(self, logs: Floats, free: NDArray[np.bool_]) -> Floats:

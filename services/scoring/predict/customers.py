@@ -12,6 +12,9 @@ from services.scoring.predict.spend import Spend, learn_spend
 from services.scoring.predict.visits import Floats, Integers, Visits
 from services.scoring.predict.waiting import Waiting, learn_waiting
 
+MOST_CUSTOMERS = 60_000
+"""More teach nothing new, and their snapshots would fill the memory."""
+
 
 @dataclass(frozen=True, slots=True)
 class Predictors:
@@ -46,7 +49,7 @@ class Predictions:
 
 def learn(visits: Visits, cut: int, horizon: int, seed: int = 0) -> Predictors:
     """From facts before `cut` only. `horizon` in days, from 1."""
-    past = visits.before(cut)
+    past = _some(visits.before(cut), seed)
     first = int(past.day.min(initial=cut))
     days = origins(first, cut, horizon)
     snapshots = [snapshot(past, day, horizon) for day in days]
@@ -61,6 +64,22 @@ def learn(visits: Visits, cut: int, horizon: int, seed: int = 0) -> Predictors:
         waiting=learn_waiting(rows, seed),
         season=season(past, cut, horizon, snapshots),
     )
+
+
+def _some(past: Visits, seed: int) -> Visits:
+    """All customers, or as many of them, drawn at random, as are enough to learn from."""
+    known = np.unique(past.customer)
+    if len(known) <= MOST_CUSTOMERS:
+        return past
+    most = max(int(part.max(initial=0)) for part in _numbers(past))
+    chosen = np.zeros(most + 1, dtype=np.bool_)
+    chosen[np.random.default_rng(seed).choice(known, MOST_CUSTOMERS, replace=False)] = True
+    return past.of(chosen)
+
+
+def _numbers(past: Visits) -> list[Integers]:
+    facts = (past.refunds, *past.facts.values())
+    return [past.customer, *(fact.customer for fact in facts)]
 
 
 def _rows(past: Visits, snapshots: list[Snapshot], seed: int) -> Lessons | None:

@@ -1,6 +1,6 @@
 """Purchase days of customers as columns: the facts that every prediction is made of."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -51,22 +51,28 @@ class Visits:
 
     def before(self, day: int) -> "Visits":
         """Everything that had happened when `day` began."""
-        kept = self.day < day
+        return self._kept(lambda _, days: days < day)
+
+    def of(self, chosen: Mask) -> "Visits":
+        """Everything of the chosen customers, by their numbers."""
+        return self._kept(lambda customers, _: chosen[customers])
+
+    def _kept(self, which: Callable[[Integers, Integers], Mask]) -> "Visits":
+        def kept(fact: Fact) -> Fact:
+            rows = which(fact.customer, fact.day)
+            return Fact(fact.customer[rows], fact.day[rows], fact.value[rows])
+
+        rows = which(self.customer, self.day)
         return replace(
             self,
-            customer=self.customer[kept],
-            day=self.day[kept],
-            money=self.money[kept],
-            lines=self.lines[kept],
-            kinds=self.kinds[kept],
-            refunds=_before(self.refunds, day),
-            facts={name: _before(fact, day) for name, fact in self.facts.items()},
+            customer=self.customer[rows],
+            day=self.day[rows],
+            money=self.money[rows],
+            lines=self.lines[rows],
+            kinds=self.kinds[rows],
+            refunds=kept(self.refunds),
+            facts={name: kept(fact) for name, fact in self.facts.items()},
         )
-
-
-def _before(fact: Fact, day: int) -> Fact:
-    kept = fact.day < day
-    return Fact(fact.customer[kept], fact.day[kept], fact.value[kept])
 
 
 def pack(customer: Integers, day: Integers | int) -> Integers:

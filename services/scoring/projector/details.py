@@ -6,31 +6,23 @@ kept and announced are classes and what lists are sorted by. Codes and numbers; 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 
 from scipy.special import betaincinv
 
 from services.scoring import policies as rules
-from services.scoring.policies import Cell, ChurnModel, Margins, Population, RfmCuts, Scoring
+from services.scoring.policies import ChurnModel, Margins, Population, RfmCuts, Scoring
+from services.scoring.projector.changes import Change, nearest
 from services.scoring.projector.churn import History, Judge
 from services.scoring.projector.future import HIGH, LOW, Buyer, Future, foretell
-from services.scoring.projector.matrix import (
-    Thresholds,
-    active,
-    ordered_months,
-    spend_year,
-    thresholds,
-)
+from services.scoring.projector.matrix import thresholds
 from services.scoring.projector.purchases import local_day
 from services.scoring.projector.rfm import MIDDLE, main_currency, score
 from services.scoring.projector.satisfaction import mood
-from services.scoring.projector.state import State, Verdict, month_of
+from services.scoring.projector.state import State, Verdict
 from services.scoring.projector.view import Churn, Matrix, Rfm, View
 from shared.moments import micros, moment
 from shared.projection import Policies
-
-MANY = 24
-"""Months ahead that a change of the matrix is looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,23 +36,6 @@ class Fact:
     value: float
     usual: float | None
     unit: str = "number"
-    currency: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """The nearest thing that would alter a class.
-
-    `code`: `purchase` (one, by `on`), `purchases` (`number` months with one each), `spend` (`amount`
-    more), `silence` (no purchase by `on`), `withdrawn` (a person's word taken back) or `none`.
-    """
-
-    code: str
-    then: str | None
-    on: date | None = None
-    days: int | None = None
-    number: int | None = None
-    amount: int | None = None
     currency: str | None = None
 
 
@@ -338,66 +313,8 @@ def _placed(state: State, view: View, today: int, basis: Basis) -> Placed | None
     if found.overridden:
         change: Change | None = Change("withdrawn", found.found)
     else:
-        change = _nearest(state, found, wanted, date.fromordinal(today))
+        change = nearest(state, found, wanted, date.fromordinal(today))
     return Placed(found, state.verdict, reasons, change)
-
-
-def _nearest(  # noqa: PLR0911  (one way out a kind of change)
-    state: State, found: Matrix, wanted: Thresholds, today: date
-) -> Change:
-    """Whatever comes first: an order that is missing this month, the year's end of one, an amount."""
-    assert found.spend_year is not None, "who has bought"
-    months, month = ordered_months(state), month_of(today)
-    spend, cell = found.spend_year, found.found
-    last = _month_start(month + 1) - timedelta(days=1)
-    with_order = active({*months, month}, month)
-    then = wanted.cell(spend, with_order)
-    if then != cell:
-        return Change("purchase", then, on=last, days=(last - today).days)
-    if month not in months:  # without an order until its end, this month will be missing
-        after = _then(state, found, wanted, months, month + 1)
-        if after != cell:
-            return Change("silence", after, on=last, days=(last - today).days)
-    missing = wanted.spend - spend
-    more = _months_to_go(months, month, wanted)
-    if missing > 0 and (more is None or spend * (1 + more / wanted.months) >= wanted.spend):
-        then = wanted.cell(wanted.spend, with_order)
-        return Change("spend", then, on=last, amount=missing, currency=found.currency)
-    if more is not None:
-        then = wanted.cell(spend, wanted.months)
-        end = _month_start(month + more) - timedelta(days=1)
-        return Change("purchases", then, on=end, number=more)
-    if missing > 0:
-        then = wanted.cell(wanted.spend, with_order)
-        return Change("spend", then, on=last, amount=missing, currency=found.currency)
-    for ahead in range(1, MANY + 1):  # nothing to win: when is it lost, if nothing more is bought?
-        then = _then(state, found, wanted, months, month + ahead)
-        if then != cell:
-            end = _month_start(month + ahead) - timedelta(days=1)
-            return Change("silence", then, on=end, days=(end - today).days)
-    return Change("none", cell)
-
-
-def _then(state: State, found: Matrix, wanted: Thresholds, months: set[int], month: int) -> Cell:
-    """The cell at the beginning of a month if nothing more is bought until then."""
-    return wanted.cell(spend_year(state, found.currency, month), active(months, month))
-
-
-def _months_to_go(months: set[int], month: int, wanted: Thresholds) -> int | None:
-    """How many months in a row, this one first, must have an order; None where enough have one."""
-    if active(months, month) >= wanted.months:
-        return None
-    kept = set(months)
-    for number in range(1, MANY + 1):
-        kept.add(month + number - 1)
-        if active(kept, month + number - 1) >= wanted.months:
-            return number
-    return None
-
-
-def _month_start(month: int) -> date:
-    year, index = divmod(month, 12)
-    return date(year, index + 1, 1)
 
 
 def reviewed_at(verdict: Verdict) -> datetime:

@@ -70,14 +70,14 @@ def test_the_future_and_the_order_of_lines_change_nothing(shop_file: Path, tmp_p
 def test_every_score_beside_its_rules(
     shop_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    given = ["--csv", str(shop_file), "--horizon", "28", "--cuts", f"2017-09-01,{ISO}"]
+    given = ["--csv", str(shop_file), "--horizon", "28", "--cuts", ISO]
     given += ["--json", str(tmp_path / "found.json"), "--pictures", str(tmp_path / "pictures")]
     assert main(given) == 0
     said = capsys.readouterr().out
     assert "churn: AUC (active" in said
     assert "ratio to the best rule" in said
     found = json.loads((tmp_path / "found.json").read_text())
-    assert found["cuts"] == {"28": ["2017-09-01", ISO]}
+    assert found["cuts"] == {"28": [ISO]}
     scores = {(one["score"], one["measure"]) for one in found["figures"]}
     assert {
         ("churn", "AUC"),
@@ -87,7 +87,10 @@ def test_every_score_beside_its_rules(
         ("purchases", "RMSE"),
     } <= scores
     assert all(one["model"]["value"] is not None for one in found["figures"])
-    for name in ("reliability_28.png", "lift_28.png"):
+    assert found["demand"]
+    assert {one["list"] for one in found["recommendations"]} >= {"again"}
+    assert "4-week mean" in said
+    for name in ("reliability_28.png", "lift_28.png", "forecast_fan.png"):
         assert (tmp_path / "pictures" / name).read_bytes().startswith(b"\x89PNG")
 
 

@@ -67,7 +67,7 @@ def test_a_figure_names_the_best_rule_and_repeats_itself() -> None:
     said |= {"good": truth + random.normal(0, 2, 300), "bad": random.normal(0, 1, 300)}
     cases = [Case(np.arange(300.0), truth, said)]
 
-    def made() -> object:
+    def made(**options: int) -> object:
         return figure(
             cases,
             lambda t, s: measures.auc(t > 0, s),
@@ -77,7 +77,7 @@ def test_a_figure_names_the_best_rule_and_repeats_itself() -> None:
             population="all",
             horizon=28,
             higher=True,
-            draws=50,
+            **({"draws": 50} | options),
         )
 
     one = made()
@@ -86,3 +86,4 @@ def test_a_figure_names_the_best_rule_and_repeats_itself() -> None:
     assert one.ratio.value == pytest.approx(one.model.value / one.rules["good"].value)
     assert one.model.low < one.model.value < one.model.high
     assert one.ratio.low > 1
+    assert made(most=100, draws=2).customers == 100

@@ -90,8 +90,13 @@ def test_next_purchase_of_a_grocer(grocer: Trial) -> None:
     assert ours < 0.95 * measures.mae(capped, np.minimum(gap, 28))
 
 
-@pytest.mark.parametrize(("shop", "ratio"), [("grocer", 0.99), ("record_shop", 0.95)])
-def test_spend_and_purchases(shop: str, ratio: float, request: pytest.FixtureRequest) -> None:
+@pytest.mark.parametrize(
+    ("shop", "ratio", "bias"), [("grocer", 0.99, 0.1), ("record_shop", 0.95, 0.3)]
+)
+def test_spend_and_purchases(
+    shop: str, ratio: float, bias: float, request: pytest.FixtureRequest
+) -> None:
+    """The record shop's few buyers spend so unevenly that their total is worth little."""
     one: Trial = request.getfixturevalue(shop)
     rates = one.seen.rates
     for came, said, rules in (
@@ -100,7 +105,7 @@ def test_spend_and_purchases(shop: str, ratio: float, request: pytest.FixtureReq
     ):
         best = min(measures.rmse(came, rule) for rule in rules)
         assert measures.rmse(came, said) < ratio * best
-        assert abs(measures.total_bias(came, said)) < 0.2
+        assert abs(measures.total_bias(came, said)) < bias
 
 
 def test_churn_of_a_record_shop(record_shop: Trial) -> None:

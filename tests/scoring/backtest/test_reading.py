@@ -31,10 +31,10 @@ def test_ids_are_texts(tmp_path: Path) -> None:
     found = _read(
         tmp_path,
         'customer,time,amount\n00017,2017-01-01,1\n17,2017-01-02,2\n"a,b",2017-01-03,3\n'
-        "李,2017-01-04,4\n17.0,2017-01-05,5\nTrue,2017-01-06,6\n",
+        "李,2017-01-04,4\n17.0,2017-01-05,5\nTrue,2017-01-06,6\nNA,2017-01-07,7\n",
     ).purchases
-    assert _names(found) == ["00017", "17", "a,b", "李", "17.0", "True"]
-    assert found.amount.tolist() == [1, 2, 3, 4, 5, 6]
+    assert _names(found) == ["00017", "17", "a,b", "李", "17.0", "True", "NA"]
+    assert found.amount.tolist() == [1, 2, 3, 4, 5, 6, 7]
 
 
 def test_lines_are_put_in_order_of_time(tmp_path: Path) -> None:
@@ -117,8 +117,9 @@ def test_plain_numbers_come_back(values: list[float]) -> None:
         "\ufeffcustomer,time,amount\r\na,2017-01-01,1.5\r\n",
         "customer,time,amount\na,2017-01-01,1.5,\n",
         "CustomerID,InvoiceDate,Quantity,UnitPrice\na,2017-01-01,3,0.5\n",
+        "user,day,price\na,2017-01-01,1.5\n",
     ],
-    ids=["semicolon", "tab", "Chinese", "mark", "trailing", "price"],
+    ids=["semicolon", "tab", "Chinese", "mark", "trailing", "times", "price"],
 )
 def test_headings_and_signs_of_others(tmp_path: Path, text: str) -> None:
     found = _read(tmp_path, text).purchases

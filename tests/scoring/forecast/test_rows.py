@@ -42,7 +42,7 @@ def test_weeks_end_at_the_origin_and_a_first_week_cut_short_is_left_out():
 
 
 def test_rows_of_all_levels():
-    lines = [(back, back % 2, 1.0) for back in range(1, 200)] + [(3, -1, 50.0)]
+    lines = [(back, back % 2, 1.0) for back in range(1, 60)] + [(3, -1, 50.0)]
     rows = forecast_rows(
         purchases(*lines),
         ORIGIN,
@@ -85,8 +85,8 @@ def test_interval_score():
 
 def test_the_evaluation_prints_every_level_beside_the_mean():
     full, promotion = shop(keys=8, weeks=50)
-    origins = origins_of(full, count=2)
-    assert origins == [day(44), day(46)]
+    assert origins_of(full, count=2) == [day(44), day(46)]
+    origins = [day(46)]
     found = evaluate(
         "made up",
         full,
@@ -98,7 +98,7 @@ def test_the_evaluation_prints_every_level_beside_the_mean():
     )
     assert [one.level for one in found] == ["category", "department", "total"]
     category = found[0]
-    assert (category.series, category.origins) == (5, 2)
+    assert (category.series, category.origins) == (5, 1)
     assert category.ratio.value == pytest.approx(category.mase.value / category.mase_mean.value)
     assert category.ratio.low <= category.ratio.value <= category.ratio.high
     assert category.ratio.value < 0.8
@@ -109,9 +109,9 @@ def test_the_evaluation_prints_every_level_beside_the_mean():
 
 def test_purchases_are_judged_at_their_own_last_weeks():
     random = np.random.default_rng(1)
-    lines = [(back, 0, float(random.poisson(9))) for back in range(1, 190)]
+    lines = [(back, 0, float(random.poisson(9))) for back in range(1, 120)]
     found = evaluate_purchases(purchases(*lines))
     assert [one.level for one in found] == ["category", "total"]
-    assert found[0].origins == 8
+    assert found[0].origins == 3
     assert evaluate_purchases(purchases()) == []
     assert evaluate_purchases(purchases((3, 0, 1.0))) == []

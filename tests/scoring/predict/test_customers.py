@@ -109,6 +109,16 @@ def test_a_hundred_thousand_purchases_of_one() -> None:
     assert told.days[0] > 80
 
 
+def test_of_very_many_some_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everybody is judged, by what a draw of them has taught."""
+    monkeypatch.setattr("services.scoring.predict.customers.MOST_CUSTOMERS", 110)
+    seen = shop(180)
+    told, method = _predict(seen)
+    _check(told)
+    assert method == "logistic+bg_nbd"
+    assert len(told.customer) == len(np.unique(seen.customer[seen.day < CUT]))
+
+
 def test_short_horizon_and_long() -> None:
     seen = shop(100)
     for horizon in (1, 365):

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from services.scoring.policies import DEFAULT_SCORING, MatrixRules, Population
 from services.scoring.projector import State, derive
-from services.scoring.projector.details import Change, describe, profit
+from services.scoring.projector.changes import Change
+from services.scoring.projector.details import describe, profit
 from services.scoring.projector.matrix import active, thresholds
 from shared.codec import Event
 from shared.language import MatrixReviewed, Settled, contribution

@@ -35,7 +35,7 @@ def purchases(lines: Sequence[Line], quantity: Sequence[float] | None = None) ->
     )
 
 
-def shop(customers: int = 120, items: int = 40, days: int = 200, seed: int = 3) -> list[Line]:
+def shop(customers: int = 90, items: int = 30, days: int = 150, seed: int = 3) -> list[Line]:
     """Two tastes, each with half of the items; each item of a customer has a rhythm of its own."""
     random = np.random.default_rng(seed)
     lines: list[Line] = []

@@ -16,6 +16,7 @@ CATALOGUE = {
     "complaint.assigned",
     "survey.answered",
     *(f"customer.{verb}" for verb in ("described", "identified", "numbered", "edited")),
+    "customer.regrouped",
     "consent.changed",
     *(f"message.{verb}" for verb in ("delivered", "opened", "clicked", "bounced", "complained")),
     *("identifiers.added", "identifiers.linked"),
@@ -28,7 +29,7 @@ CATALOGUE = {
 }
 OURS_ALONE = {
     *("complaint.assigned", "interaction.retracted"),
-    *("purchase.corrected", "customer.numbered", "customer.edited"),
+    *("purchase.corrected", "customer.numbered", "customer.edited", "customer.regrouped"),
     *("identifiers.added", "identifiers.linked"),
     *("clock.ticked", "history.closed", "policy.published"),
     *("tag.added", "tag.removed", "tag.gained", "tag.dropped", "lifecycle.changed"),

@@ -8,6 +8,7 @@ from uuid import UUID
 import orjson
 import pytest
 
+from shared.errors import Pause
 from shared.ids import new_id_in
 from shared.log import Entry
 from shared.log.postgres import PostgresLog
@@ -61,9 +62,11 @@ class Scene:
             await kernel.close()
 
     async def quiet(self) -> None:
-        """Wait until everything on the log is folded and everything said is on the log."""
+        """Wait until everything on the log is folded and everything said is on the log, and it stays so."""
+        before: dict[int, int] = {}
 
         async def done() -> bool:
+            nonlocal before
             ends = await self.log.ends("customers")
             rows = await self.bench.fetch("SELECT partition, next_offset FROM checkpoint")
             sent = await self.bench.value(
@@ -73,7 +76,9 @@ class Scene:
             )
             due = await self.bench.value("SELECT count(*) FROM tally WHERE due_at < '2000-01-01'")
             at = {row["partition"]: row["next_offset"] for row in rows}
-            return sent and not due and at == ends
+            quiet = sent and not due and at == ends
+            stays, before = quiet and before == ends, ends if quiet else {}
+            return stays
 
         await eventually(done, "quiet")
 
@@ -155,12 +160,11 @@ async def test_what_was_said_is_not_said_again_and_numbers_go_on(scene: Scene):
 
 async def test_what_was_never_said_is_said_once(scene: Scene):
     """The old worker died before it had folded the last answers."""
-    await scene.say("s1")
     await scene.work()
     await scene.back_up()
-    await scene.say("s2")
+    await scene.say("s1")
     await scene.work()
-    await scene.bench.execute("UPDATE checkpoint SET owner = NULL, until = NULL")
+    await scene.say("s2")
     await scene.say("s3")
     await scene.restore()
     await scene.work()
@@ -182,24 +186,20 @@ async def test_what_was_written_since_gets_numbers_behind_the_logs(scene: Scene)
 
 
 async def test_a_second_start_goes_on_remembering(scene: Scene, monkeypatch):
-    """Killed when the outbox was put right, but before what was told was."""
+    """Killed when the outbox was put right, but not what was told."""
     await forgetful(scene)
     with monkeypatch.context() as patch:
 
-        async def never(self: Any, _lease: Any) -> None:
-            raise ArithmeticError
+        async def never(*_: Any) -> None:
+            raise Pause
 
-        patch.setattr(recalling.Recalling, "finish", never)
+        patch.setattr(recalling.Recalling, "apply", never)
         async with scene.working():
 
             async def restored() -> bool:
-                seen = await scene.bench.value("SELECT bool_and(recalled_to > 0) FROM relay")
-                ends = await scene.log.ends("customers")
-                at = await scene.bench.value("SELECT sum(next_offset) FROM checkpoint")
-                return bool(seen) and at == sum(ends.values())
+                return bool(await scene.bench.value("SELECT bool_and(recalled_to > 0) FROM relay"))
 
             await eventually(restored)
-    assert await scene.bench.value("SELECT count(*) FROM relay WHERE recalled_to > 0") == PARTITIONS
     await scene.bench.execute("UPDATE checkpoint SET owner = NULL, until = NULL, epoch = epoch + 1")
     await scene.work()
     assert await scene.levels() == ALL_TOLD
