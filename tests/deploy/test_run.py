@@ -14,7 +14,6 @@ import pytest
 from deploy.local import __main__ as entry
 from deploy.local import run as module
 from deploy.local.children import Program
-from deploy.local.errors import LocalRunError
 from deploy.local.options import options
 from deploy.local.ports import free_port
 from deploy.local.processes import alive, hold

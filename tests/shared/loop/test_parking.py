@@ -109,8 +109,8 @@ async def test_the_first_version_that_knows_a_type_applies_what_was_parked(
     owner = await bench.owned()
     await owner.fold(records([extended(A, "x1"), answered(A, "s1"), extended(A, "x2")]))
     await bench.execute(
-            "UPDATE checkpoint SET owner = NULL, until = NULL, next_offset = 0, mark = NULL"
-        )
+        "UPDATE checkpoint SET owner = NULL, until = NULL, next_offset = 0, mark = NULL"
+    )
     learnt()
     async with working(kernel):
         await becomes(bench, "applied", "applied")
