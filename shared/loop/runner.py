@@ -175,7 +175,8 @@ class Runner:
             self.lease.next_offset,
             events=self._most_events,
             size=self._settings.batch_bytes,
-            wait=0.0 if self._at_work.due else IDLE_SECONDS,
+            # While something is recalled nothing is settled, so what is due stays due: wait as if it were not.
+            wait=0.0 if self._at_work.due and self._recalling is None else IDLE_SECONDS,
         )
         if self._recalling is not None and self._opening is not None:
             records = self._opening.forgotten(records)

@@ -75,7 +75,7 @@ class Oracle:
             id_ = line.event["id"]
             if line.sequence <= self._heads[where]:
                 self.repeated += 1
-                if self._ids[*where, line.sequence] != id_:
+                if self._ids.get((*where, line.sequence), id_) != id_:
                     self._bad("O2", f"{where} has two events under the number {line.sequence}")
                 continue
             if line.sequence > self._heads[where] + 1:

@@ -174,6 +174,8 @@ def test_it_sees_holes_and_two_events_under_one_number(told):
     assert any("goes from 1 to 3" in one for one in Oracle(ledger).check_log(
         [first, _line(3, _published(event))]
     ))  # fmt: skip
+    late = [first, _line(3, _published(event)), _line(2, _published(event))]
+    assert len(Oracle(ledger).check_log(late)) == 1, "what fills the hole later is no second one"
     assert any("two events" in one for one in Oracle(ledger).check_log(
         [first, _line(1, _identified("member_no:M1"), "other")]
     ))  # fmt: skip
