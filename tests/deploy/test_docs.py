@@ -70,7 +70,10 @@ def _anchors(path: Path, page: str) -> set[str]:
 
 TEXTS = {path.name: path.read_text() for path in WRITTEN}
 TARGETS = set(re.findall(r"^([a-z-]+):.*##", (ROOT / "Makefile").read_text(), re.MULTILINE))
-NO_SETTINGS = {"DELETE", "PATCH", "POST", "INFO", "PYTHON", "TESTS"}
+NO_SETTINGS = {
+    *("DELETE", "PATCH", "POST", "INFO", "PYTHON", "TESTS", "LOST"),
+    *("FAULTS", "SEED", "KINDS", "REPORT", "SERVICE", "FROM"),
+}
 RUN_OPTIONS = {
     *(name.upper() for name in Options.__dataclass_fields__),
     *("LOCAL_DIR", "DATABASE_URL"),
