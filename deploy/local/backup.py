@@ -11,7 +11,6 @@ It holds secrets and customers' data, and is readable for its owner only.
 """
 
 import contextlib
-import io
 import json
 import os
 import shutil
@@ -22,7 +21,7 @@ import tarfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from deploy.local.errors import AlreadyRunning, LocalRunError
 from deploy.local.options import Options, options
@@ -127,13 +126,13 @@ def _pid(local: Path, name: str) -> int | None:
 
 
 def _pack(folder: Path, target: Path) -> None:
-    with _new_tar(target) as tar:
+    with _new_file(target) as file, tarfile.open(fileobj=file, mode="w") as tar:
         for path in sorted(folder.iterdir()):
             tar.add(path, path.name)
 
 
 def _pack_files(local: Path, folder: Path, target: Path) -> None:
-    with _new_tar(target) as tar:
+    with _new_file(target) as file, tarfile.open(fileobj=file, mode="w") as tar:
         for name in KEPT:
             if (local / name).exists():
                 tar.add(local / name, name)
@@ -149,10 +148,9 @@ def _folder(name: str) -> tarfile.TarInfo:
     return made
 
 
-def _new_tar(target: Path) -> tarfile.TarFile:
-    descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    file = io.FileIO(descriptor, "wb")
-    return tarfile.open(fileobj=io.BufferedWriter(file), mode="w")
+def _new_file(target: Path) -> BinaryIO:
+    """A file for its owner's eyes only."""
+    return os.fdopen(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
 
 
 def _unpack(source: Path, target: Path) -> None:

@@ -354,11 +354,15 @@ def _purchases(orders: Iterable[dict[str, Any]]) -> dict[str, Any]:
         if order["version"] is not None:
             count += 1
             last = max(last or order["at"], order["at"])
-            sums = of[order["version"]["total"]["currency"]]
-            sums[0] += 1
-            sums[1] += Decimal(order["version"]["total"]["amount"])
+            of[order["version"]["total"]["currency"]][1] += Decimal(
+                order["version"]["total"]["amount"]
+            )
         for refund in order["refunds"].values():
             of[refund["currency"]][1] -= Decimal(refund["amount"])
+        if order["version"] is not None:  # it counts for each currency that it moved money in
+            moved = {refund["currency"] for refund in order["refunds"].values()}
+            for currency in {order["version"]["total"]["currency"], *moved}:
+                of[currency][0] += 1
     spend = {code: sums[1] for code, sums in of.items() if any(sums)}
     main = min(spend, key=lambda code: (-of[code][0], code), default=None)
     return {"orders": count, "spend": spend, "main": main, "last": last}

@@ -40,6 +40,7 @@ def plain_score(score: Row, ids: Mapping[str, Key]) -> Row:
     left = {"at": score["at"], "rfm": score["rfm"], "churn": score["churn"]}
     if score["rfm"] is not None:
         left["rfm"] = {name: value for name, value in score["rfm"].items() if name != "policy"}
+        left["rfm"]["evidence"] = _named(score["rfm"]["evidence"], ids)
     if score["churn"] is not None:
         churn = {name: value for name, value in score["churn"].items() if name != "model"}
         churn["evidence"] = _named(churn["evidence"], ids)

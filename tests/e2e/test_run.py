@@ -215,7 +215,8 @@ def _says_nothing_personal(origin: str) -> None:
     assert shown["customers"] == HOUSEHOLDS
     assert sum(one["count"] for one in shown["states"]) == HOUSEHOLDS
     assert sum(one["count"] for one in shown["churn_bands"]) == HOUSEHOLDS
-    assert "purchase.completed" in {one["type"] for one in shown["types"]}
+    # The latest thousand: behind a backfill that was closed they are what was announced of it.
+    assert "lifecycle.changed" in {one["type"] for one in shown["types"]}
     assert httpx.get(f"{origin}/v1/customers", trust_env=False).status_code == 401
     assert httpx.get(f"{origin}/docs", trust_env=False).status_code == 200
     assert httpx.get(f"{origin}/openapi.json", trust_env=False).json()["paths"]
