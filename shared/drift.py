@@ -22,6 +22,7 @@ from shared.projection import Projection
 
 DRIFT_SECONDS = 60.0
 CUSTOMERS = 5
+OUTCOMES = ("same", "differs", "skipped")
 _encode = msgspec.msgpack.Encoder(order="deterministic").encode
 _logger = structlog.get_logger(__name__)
 

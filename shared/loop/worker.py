@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 import structlog
 
 from shared import metrics
-from shared.drift import DRIFT_SECONDS, check_drift
+from shared.drift import DRIFT_SECONDS, OUTCOMES, check_drift
 from shared.errors import is_pause
 from shared.failpoints import hit
 from shared.genesis import belong
@@ -155,6 +155,9 @@ class Worker:
         pause = self.kernel.settings.lease_seconds / 3
         # Shown from 0 on, so that the first loss is a rise.
         metrics.leases_lost.labels(self.kernel.service.name)
+        if self.kernel.service.projections:
+            for outcome in OUTCOMES:
+                metrics.drift_checks.labels(self.kernel.service.name, outcome)
         while True:
             try:
                 live = await self._heartbeat()

@@ -41,6 +41,13 @@ ELSEWHERE = {
     "docs/operating.md: python -m shared.keys create": "as in docs/callers.md, where it is typed",
     'docs/operating.md: {"ready": true': "no command before it; `type_everything` asks a worker",
     "docs/operating.md: make prometheus-targets": _PROMETHEUS,
+    "docs/operating.md: make backup TO=": "it ends with nothing; tests/e2e/test_backup.py does it",
+    "docs/operating.md: python -m shared.repair": (
+        "with the settings of every process; tests/shared/test_restored.py runs it"
+    ),
+    "docs/science.md: python -m services.scoring.": (
+        "about a file of the reader's; tests/scoring/backtest/test_command.py has some"
+    ),
     "docs/operating.md: TENURE_GRAFANA=": _PROMETHEUS,
     'docs/operating.md: curl -H "$AUTH" "$URL/v1/quarantine/interaction?status=open': (
         "nothing is quarantined in a run that goes well; tests/api/test_quarantine.py takes these steps"
