@@ -45,9 +45,10 @@ ELSEWHERE = {
     "docs/operating.md: python -m shared.repair": (
         "with the settings of every process; tests/shared/test_restored.py runs it"
     ),
-    "docs/science.md: python -m services.scoring.": (
+    "docs/science.md: python -m services.scoring.backtest": (
         "about a file of the reader's; tests/scoring/backtest/test_command.py has some"
     ),
+    "docs/science.md: python -m services.scoring.recommend.journey": "it takes minutes",
     "docs/operating.md: TENURE_GRAFANA=": _PROMETHEUS,
     'docs/operating.md: curl -H "$AUTH" "$URL/v1/quarantine/interaction?status=open': (
         "nothing is quarantined in a run that goes well; tests/api/test_quarantine.py takes these steps"
