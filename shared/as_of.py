@@ -24,9 +24,9 @@ from shared.http.times import Moment
 from shared.identity import find_customer
 from shared.ids import partition_of
 from shared.kernel import Kernel
-from shared.policies import load_policies
+from shared.policies import as_known_to
 from shared.positions import Position, render
-from shared.projection import Announcement, Policies, Projection
+from shared.projection import Policies, Projection
 from shared.tables import ORIGINS
 
 Basis = Literal["business", "recorded"]
@@ -149,13 +149,8 @@ async def as_it_was(
         raise NotFound("not_known_then")
     async with kernel.database.read() as conn:
         partition = partition_of(str(past.head), kernel.settings.partitions)
-        clock = await conn.fetchval(
-            "SELECT clock FROM checkpoint WHERE topic = 'customers' AND version = $1 AND partition = $2",
-            kernel.service.version,
-            partition,
-        )
         until = moment if basis == "recorded" else None
-        policies = await load_policies(conn, partition, until=until)
+        clock, policies = await as_known_to(conn, kernel.service.version, partition, until=until)
     clock = None if clock is None else min(clock, moment)
     return fold_past(projection, past, clock, policies)
 
@@ -196,12 +191,11 @@ def fold_past(
             continue
         if event.type in projection.emits:
             if one.customer_id == past.head:
-                told = projection.tell(told, Announcement(event.type, event.data, event.time))
+                told = projection.recalled(told, event)
         else:
             states[one.customer_id] = projection.evolve(states[one.customer_id], event)
     state = projection.grouped([states[part] for part in past.parts])
-    if projection.needs_items(state, policies):
-        state = projection.walk(state, policies)
+    state = projection.walked(state, policies)
     view = projection.derive(state, clock, policies)
     return AsItWas(past.head, past.parts, state, view, told, clock, policies)
 

@@ -22,6 +22,23 @@ async def load_policies(
     return {row["name"]: Policy(row["name"], row["version"], row["body"]) for row in rows}
 
 
+async def as_known_to(
+    conn: Connection | ReadConnection,
+    version: int,
+    partition: int,
+    *,
+    until: datetime | None = None,
+) -> tuple[datetime | None, dict[str, Policy]]:
+    """By which clock (UTC) and policies a partition judges its customers. `version`: of the service's folds; `until`:
+    as in `load_policies`."""
+    clock = await conn.fetchval(
+        "SELECT clock FROM checkpoint WHERE topic = 'customers' AND version = $1 AND partition = $2",
+        version,
+        partition,
+    )
+    return clock, await load_policies(conn, partition, until=until)
+
+
 async def store_policy(
     conn: Connection, partition: int, policy: PolicyPublished, at: datetime
 ) -> None:

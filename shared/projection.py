@@ -111,6 +111,14 @@ class Projection(Generic[S, T, V]):
     leave: Callable[[T, datetime], list[Announcement]] = field(default=_nothing)
     """What is said of a part that goes up in another customer, at that moment."""
 
+    def recalled(self, told: T, event: Event) -> T:
+        """What was said, with one more of the own announcements as it stands on the log."""
+        return self.tell(told, Announcement(event.type, event.data, event.time))
+
+    def walked(self, state: S, policies: Policies) -> S:
+        """The state, gone over anew where it has to be; all child rows must be there."""
+        return self.walk(state, policies) if self.needs_items(state, policies) else state
+
     def grouped(self, states: Sequence[S]) -> S:
         """The state of the customer whose parts these are, the head's first, each with all its child rows."""
         whole = reduce(self.merge, states)

@@ -29,7 +29,7 @@ from shared.errors import is_pause
 from shared.genesis import belong
 from shared.http.serving import run
 from shared.kernel import Kernel, open_kernel
-from shared.loop.lease import Lease, Leases
+from shared.loop.lease import Leases
 from shared.loop.refolding import Refolding, Slots, derive_rows
 from shared.loop.rows import Rows
 from shared.loop.runner import Runner
@@ -71,7 +71,6 @@ class RebuildFailedError(Exception):
 class Partition:
     """One partition while it is folded anew."""
 
-    lease: Lease
     folding: Refolding
     runner: Runner
 
@@ -158,7 +157,7 @@ class Rebuild:
                 most_events=self.kernel.settings.batch_events,
                 settings=self.kernel.settings,
             )
-            self._parts[lease.partition] = Partition(lease, folding, runner)
+            self._parts[lease.partition] = Partition(folding, runner)
 
     async def _fill(self) -> None:
         """Fold everything, derive everything, and only then make the indexes."""

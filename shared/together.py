@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from shared.database import ReadConnection
 from shared.kernel import Kernel
-from shared.policies import load_policies
+from shared.policies import as_known_to
 from shared.projection import Policies, Projection
 
 MOST = 50
@@ -61,15 +61,9 @@ async def whole(
     }
     await _put_items(conn, projection, states)
     partition = rows[0]["partition"] if rows else 0
-    policies = await load_policies(conn, partition)
-    clock = await conn.fetchval(
-        "SELECT clock FROM checkpoint WHERE topic = 'customers' AND version = $1 AND partition = $2",
-        version,
-        partition,
-    )
+    clock, policies = await as_known_to(conn, version, partition)
     made = projection.grouped(list(states.values())) if states else projection.state()
-    if projection.needs_items(made, policies):
-        made = projection.walk(made, policies)
+    made = projection.walked(made, policies)
     tops = [row for row in rows if row["head"] == row["customer_id"]]
     view, told = (
         msgspec.msgpack.Decoder(kind).decode for kind in (projection.view, projection.told)

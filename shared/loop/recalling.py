@@ -83,7 +83,7 @@ class Recalling(Folding):
         held = await rows.hold(conn, {key: partition_of(str(key), partitions) for key in keys})
         for event in said:
             one = held[UUID(event.subject)]
-            one.told = projection.tell(one.told, Announcement(event.type, event.data, event.time))
+            one.told = projection.recalled(one.told, event)
         told = [(key, _encode(held[key].told)) for key in sorted(keys)]
         await conn.execute(
             f"UPDATE {projection.table.name} AS t SET told = u.told"

@@ -65,8 +65,7 @@ class Refolding(Folding):
     def _evolve(self, projection: Any, held: Held, events: Sequence[Event]) -> None:
         for event in events:
             if event.type in projection.emits:
-                said = Announcement(event.type, event.data, event.time)
-                held.told = projection.tell(held.told, said)
+                held.told = projection.recalled(held.told, event)
         super()._evolve(projection, held, [e for e in events if e.type not in projection.emits])
 
     def _remember(self, batch: Batch, policies: dict[str, Policy]) -> None:

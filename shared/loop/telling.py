@@ -22,7 +22,7 @@ from shared.log import Entry
 from shared.loop.lease import Lease
 from shared.loop.rows import Held, Rows
 from shared.own_events import own_event
-from shared.policies import load_policies
+from shared.policies import as_known_to
 from shared.projection import Announcement, Policies
 from shared.service import Service
 
@@ -110,22 +110,14 @@ class Telling:
         """The view of a customer, from all of the parts."""
         projection = self.rows.projection
         clock, policies = await self._as_known_to(partition_of(str(head), self.partitions))
-        state = projection.grouped([part.state for part in group])
-        if projection.needs_items(state, policies):
-            state = projection.walk(state, policies)
+        state = projection.walked(projection.grouped([part.state for part in group]), policies)
         return projection.derive(state, clock, policies)
 
     async def _as_known_to(self, partition: int) -> tuple[datetime | None, Policies]:
         if partition == self.lease.partition:
             return self.lease.clock, self.policies
         if partition not in self._elsewhere:
-            clock = await self.conn.fetchval(
-                "SELECT clock FROM checkpoint"
-                " WHERE topic = 'customers' AND version = $1 AND partition = $2",
-                self.lease.version,
-                partition,
-            )
-            self._elsewhere[partition] = clock, await load_policies(self.conn, partition)
+            self._elsewhere[partition] = await as_known_to(self.conn, self.lease.version, partition)
         return self._elsewhere[partition]
 
     def _said(self, one: Held, announcements: Sequence[Announcement]) -> Entries:
