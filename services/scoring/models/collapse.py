@@ -31,6 +31,17 @@ class Collapsed:
     def customers(self) -> int:
         return int(self.weight.sum())
 
+    def loss(
+        self, counts: tuple[Floats, Floats], times: tuple[Floats, Floats]
+    ) -> tuple[float, Floats]:
+        """The negative log-likelihood of all customers and its gradient. `counts`: value and gradient of what
+        depends on x only, for each of `counts`; `times`: of the rest, for each (x, t_x, T)."""
+        (value, gradient), (rest, slopes) = counts, times
+        return (
+            -float(value @ self.counts_weight + rest @ self.weight),
+            -(gradient @ self.counts_weight + slopes @ self.weight),
+        )
+
 
 def collapse(x: Days, t_x: Days, age: Days, per: float = 7.0) -> Collapsed:
     """Count equal (x, t_x, T), given in whole days; times are divided by `per` (weeks).

@@ -53,6 +53,13 @@ def survived_part(a: float, b: float, times: Floats) -> tuple[Floats, Floats, Fl
     )
 
 
+def counts_part(r: float, a: float, b: float, x: Floats) -> tuple[Floats, Floats]:
+    """What of the log-likelihood depends on x only, and its derivatives by r, alpha, a and b (four rows)."""
+    stayed, by_a, by_b = survived_part(a, b, x)
+    by_r = digamma(r + x) - digamma(r)
+    return gammaln(r + x) - gammaln(r) + stayed, np.stack((by_r, np.zeros_like(x), by_a, by_b))
+
+
 def expected_if_alive(n: Floats, c: Floats, a: float, b: Floats, horizon: Floats) -> Floats:
     """Expected purchases in the next `horizon` weeks of customers who are alive now.
 

@@ -14,15 +14,15 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import digamma, expit, gammaln
+from scipy.special import expit
 
 from services.scoring.models.collapse import Collapsed, Days, collapse
 from services.scoring.models.fit import Box, Fit, maximise_collapsed
 from services.scoring.models.leaving import (
+    counts_part,
     distribution_if_alive,
     expected_if_alive,
     rate_part,
-    survived_part,
 )
 from services.scoring.models.stable import Floats, floats
 
@@ -104,27 +104,17 @@ def log_likelihood_and_gradient(
     parameters: Parameters, x: Floats, t_x: Floats, age: Floats
 ) -> tuple[Floats, Floats]:
     """Log-likelihood of each customer, and its derivatives by r, alpha, a and b (four rows)."""
-    value, gradient = _counts_part(parameters, x)
+    value, gradient = counts_part(parameters.r, parameters.a, parameters.b, x)
     times, slopes = _times_part(parameters, x, t_x, age)
     return value + times, gradient + slopes
 
 
 def _loss(values: Floats, data: Collapsed) -> tuple[float, Floats]:
     parameters = Parameters(*values)
-    value, gradient = _counts_part(parameters, data.counts)
-    times, slopes = _times_part(parameters, data.x, data.t_x, data.age)
-    return (
-        -float(value @ data.counts_weight + times @ data.weight),
-        -(gradient @ data.counts_weight + slopes @ data.weight),
+    return data.loss(
+        counts_part(parameters.r, parameters.a, parameters.b, data.counts),
+        _times_part(parameters, data.x, data.t_x, data.age),
     )
-
-
-def _counts_part(parameters: Parameters, x: Floats) -> tuple[Floats, Floats]:
-    """What of the log-likelihood depends on x only, with its gradient."""
-    r = parameters.r
-    stayed, by_a, by_b = survived_part(parameters.a, parameters.b, x)
-    by_r = digamma(r + x) - digamma(r)
-    return gammaln(r + x) - gammaln(r) + stayed, np.stack((by_r, np.zeros_like(x), by_a, by_b))
 
 
 def _times_part(

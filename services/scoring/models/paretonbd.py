@@ -135,11 +135,9 @@ def log_likelihood_and_gradient(
 
 def _loss(values: Floats, data: Collapsed) -> tuple[float, Floats]:
     parameters = Parameters(*values)
-    value, gradient = _counts_part(parameters, data.counts)
-    times, slopes = _times_part(parameters, data.x, data.t_x, data.age)
-    return (
-        -float(value @ data.counts_weight + times @ data.weight),
-        -(gradient @ data.counts_weight + slopes @ data.weight),
+    return data.loss(
+        _counts_part(parameters, data.counts),
+        _times_part(parameters, data.x, data.t_x, data.age),
     )
 
 
