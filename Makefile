@@ -6,12 +6,14 @@ VENV := .venv
 PY := $(VENV)/bin/python
 SETUP := $(VENV)/.setup
 SETUP_DEV := $(VENV)/.setup-dev
+VENV_PEERS := .venv-peers
+SETUP_PEERS := $(VENV_PEERS)/.setup
 CODE := deploy services shared tests
 # A file's tests stay together; each core has a PostgreSQL and a Kafka of its own.
 ON_ALL_CORES := --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test chaos check docs format lock rebuild prometheus-targets backup restore clean-local
+.PHONY: help setup run test chaos bench check docs format lock rebuild prometheus-targets backup restore clean-local
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,6 +29,9 @@ test: $(SETUP_DEV) ## Run the tests: TESTS= for some of them, e.g. make test TES
 chaos: $(SETUP_DEV) ## Break a whole installation on purpose: FAULTS= SEED= KINDS=1,3,5 LOG=kafka|postgresql REPORT=
 	@exec $(PY) -m tests.chaos --faults $(or $(FAULTS),20) $(if $(SEED),--seed $(SEED)) \
 		$(if $(KINDS),--kinds $(KINDS)) $(if $(LOG),--log $(LOG)) $(if $(REPORT),--report $(REPORT))
+
+bench: $(SETUP_DEV) $(SETUP_PEERS) ## Measure everything beside peers and bare limits, into docs/performance.md: QUICK=1 ONLY=P1,P4
+	@QUICK=$(QUICK) ONLY=$(ONLY) exec $(PY) -m tests.bench
 
 check: $(SETUP_DEV) ## Everything CI checks: format, lint, types, import law, migrations, tests, coverage
 	$(PY) -m ruff format --check $(CODE)
@@ -70,3 +75,7 @@ $(SETUP): requirements.txt
 $(SETUP_DEV): requirements-dev.txt $(SETUP)
 	@sh deploy/local/environment.sh "$(PYTHON)" "$(VENV)" requirements-dev.txt
 	@touch $(SETUP) $(SETUP_DEV)
+
+$(SETUP_PEERS): requirements-peers.txt
+	@sh deploy/local/environment.sh "$(PYTHON)" "$(VENV_PEERS)" requirements-peers.txt
+	@touch $(SETUP_PEERS)

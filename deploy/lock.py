@@ -12,13 +12,15 @@ _COMMON = [
 
 
 def main() -> int:
-    """Writes requirements.txt (what runs) and requirements-dev.txt (that and what checks it).
+    """Writes requirements.txt (what runs), requirements-dev.txt (that and what checks it) and
+    requirements-peers.txt (what the benchmark measures it beside).
 
-    The second takes the versions of the first, so that tests see what runs."""
+    The second takes the versions of the first, so that tests see what runs; the third is an environment apart."""
     run, dev = ROOT / "requirements.txt", ROOT / "requirements-dev.txt"
     for sources, lock in (
         (["pyproject.toml"], run),
         (["pyproject.toml", "--group", "dev", "--constraint", str(run)], dev),
+        (["--group", "pyproject.toml:peers"], ROOT / "requirements-peers.txt"),
     ):
         command = [sys.executable, "-m", *_COMMON, *sources, "--output-file", str(lock), "--quiet"]
         done = subprocess.run(command, cwd=ROOT, check=False)

@@ -156,7 +156,9 @@ async def _behind(kernel: Kernel, worker: Worker) -> dict[str, Any]:
         outbox += depth
     waiting = sum([await task.pending(kernel) for task in kernel.service.tasks if task.pending])
     return {
-        "caught_up": events == 0 and outbox == 0 and not any(due.values()) and not waiting,
+        # Before it is prepared there may be no checkpoint to be behind, and much to read.
+        "caught_up": worker.prepared
+        and not (events or outbox or any(due.values()) or waiting),
         "lag": {"events": events, "seconds": _oldest(worker) if events else 0.0},
         "outbox": outbox,
         "due": sum(due.values()) + waiting,

@@ -9,7 +9,7 @@ from deploy.local.state import ROOT
 LOCKS = ("requirements.txt", "requirements-dev.txt")
 _TARGETS = {
     "setup", "run", "test", "check", "format", "lock", "clean-local", "docs", "help", "prometheus-targets",
-    "rebuild", "backup", "restore", "chaos",
+    "rebuild", "backup", "restore", "chaos", "bench",
 }  # fmt: skip
 
 
@@ -33,7 +33,9 @@ def test_locks_hold_every_dependency():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     needed = _named(project["project"]["dependencies"])
     assert needed - _locked("requirements.txt") == set()
-    assert needed | _named(project["dependency-groups"]["dev"]) <= _locked("requirements-dev.txt")
+    groups = project["dependency-groups"]
+    assert needed | _named(groups["dev"]) <= _locked("requirements-dev.txt")
+    assert _named(groups["peers"]) <= _locked("requirements-peers.txt")
 
 
 def test_what_is_tested_is_what_runs():
