@@ -24,8 +24,8 @@
     |-- Fenced                    another owner has this partition
     `-- Gap                       the log lost something: stop this partition and call someone
 
-Errors of libraries are sorted by `is_pause`, `is_statement_timeout` and `is_data_error`. A library
-that a process has not loaded cannot have raised, so none is imported here.
+Errors of libraries are sorted by `is_pause`, `is_statement_timeout`, `is_passing` (either of them) and
+`is_data_error`. A library that a process has not loaded cannot have raised, so none is imported here.
 """
 
 import math
@@ -333,6 +333,11 @@ def is_pause(exc: BaseException) -> bool:
 def is_statement_timeout(exc: BaseException) -> bool:
     """True where PostgreSQL cancelled the statement, mostly because it took too long."""
     return sqlstate(exc) == _STATEMENT_TIMEOUT
+
+
+def is_passing(exc: BaseException) -> bool:
+    """True where waiting helps, whatever was asked: away, or too slow just now (a lock, a load)."""
+    return is_pause(exc) or is_statement_timeout(exc)
 
 
 def is_data_error(exc: BaseException) -> bool:

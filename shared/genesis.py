@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from shared.audit import CHANGING
 from shared.database import Connection
-from shared.errors import Unavailable, is_pause
+from shared.errors import Unavailable, is_passing
 from shared.kernel import Kernel
 from shared.log import Misconfigured
 from shared.logging import get_logger
@@ -110,7 +110,7 @@ class Belonging:
             _log.critical("wrong database", reason=str(error))
             raise Unavailable("unavailable") from error
         except Exception as error:
-            if not is_pause(error):
+            if not is_passing(error):
                 raise
             raise Unavailable("unavailable") from error
         self._known = True

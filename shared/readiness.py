@@ -157,8 +157,7 @@ async def _behind(kernel: Kernel, worker: Worker) -> dict[str, Any]:
     waiting = sum([await task.pending(kernel) for task in kernel.service.tasks if task.pending])
     return {
         # Before it is prepared there may be no checkpoint to be behind, and much to read.
-        "caught_up": worker.prepared
-        and not (events or outbox or any(due.values()) or waiting),
+        "caught_up": worker.prepared and not (events or outbox or any(due.values()) or waiting),
         "lag": {"events": events, "seconds": _oldest(worker) if events else 0.0},
         "outbox": outbox,
         "due": sum(due.values()) + waiting,

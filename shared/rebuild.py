@@ -25,7 +25,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 
 from shared import logging
 from shared.database import Connection, Database
-from shared.errors import is_pause
+from shared.errors import is_passing
 from shared.genesis import belong
 from shared.http.serving import run
 from shared.kernel import Kernel, open_kernel
@@ -304,7 +304,7 @@ class Rebuild:
                     await _settle_parked(conn)
                     await conn.execute(f"DROP SCHEMA {BESIDE} CASCADE")
             except Exception as error:
-                if not is_pause(error) or time.monotonic() > until:
+                if not is_passing(error) or time.monotonic() > until:
                     raise
                 await asyncio.sleep(0.2)
             else:

@@ -13,7 +13,7 @@ import asyncpg
 from shared.access.caller import Caller
 from shared.access.keys import find, hash_key, looks_like_key
 from shared.access.tokens import Tokens, header_of
-from shared.errors import Unavailable, is_pause, is_statement_timeout, sqlstate
+from shared.errors import Unavailable, is_passing, sqlstate
 from shared.logging import get_logger, reason
 
 SECONDS = 2.0
@@ -27,7 +27,7 @@ log = get_logger(__name__)
 
 
 def _is_away(exc: Exception) -> bool:
-    return is_pause(exc) or is_statement_timeout(exc) or sqlstate(exc) in _NOT_THERE
+    return is_passing(exc) or sqlstate(exc) in _NOT_THERE
 
 
 class _Verdicts:

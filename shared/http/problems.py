@@ -20,8 +20,7 @@ from shared.errors import (
     Unavailable,
     Unprocessable,
     is_data_error,
-    is_pause,
-    is_statement_timeout,
+    is_passing,
     sqlstate,
 )
 from shared.http.answers import to_json
@@ -107,7 +106,7 @@ def _of_foreign(exc: BaseException) -> Problem:
     """What libraries raise."""
     if isinstance(exc, ClientDisconnect):
         return BadRequest("incomplete_body")
-    if is_pause(exc) or is_statement_timeout(exc) or isinstance(exc, asyncio.QueueFull):
+    if is_passing(exc) or isinstance(exc, asyncio.QueueFull):
         return Unavailable()
     if is_data_error(exc) and (sqlstate(exc) or "")[:2] != _CONSTRAINT:
         return Unprocessable("invalid_value")

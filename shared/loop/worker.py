@@ -12,7 +12,7 @@ import structlog
 
 from shared import metrics
 from shared.drift import DRIFT_SECONDS, OUTCOMES, check_drift
-from shared.errors import is_pause
+from shared.errors import is_passing
 from shared.failpoints import hit
 from shared.genesis import belong
 from shared.kernel import Kernel
@@ -143,7 +143,7 @@ class Worker:
             try:
                 await action()
             except Exception as error:
-                if not is_pause(error) and type(error).__name__ != "UndefinedTableError":
+                if not is_passing(error) and type(error).__name__ != "UndefinedTableError":
                     raise
                 _logger.warning("waiting", missing=what, cause=type(error).__name__)
                 await asyncio.sleep(0.5)
@@ -299,7 +299,7 @@ class Worker:
                         pause = task.seconds
                         await task.run(self.kernel)
                 except Exception as error:
-                    known = is_pause(error)
+                    known = is_passing(error)
                     _logger.warning(
                         "task_failed", task=task.name, exc_info=None if known else error
                     )

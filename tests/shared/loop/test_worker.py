@@ -1,7 +1,7 @@
 """Workers share the partitions, take over from each other, and stop when they are told to."""
 
 import asyncio
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from itertools import count
 from uuid import UUID
@@ -15,6 +15,7 @@ from shared.loop import runner as loop_runner
 from shared.loop.trimming import trim
 from shared.loop.worker import Worker
 from shared.outbox import OUTBOX
+from shared.readiness import worker_readiness
 from shared.service import Task
 from shared.wake import Hint
 from tests.shared.loop.bench import Bench, eventually, running
@@ -30,8 +31,10 @@ def in_haste(monkeypatch):
 
 
 @asynccontextmanager
-async def open_worker(bench: Bench, name: str, *, seconds: float = LEASE, tasks: tuple = ()):
-    kernel = bench.kernel(name, partitions=PARTITIONS, lease_seconds=seconds)
+async def open_worker(
+    bench: Bench, name: str, *, seconds: float = LEASE, tasks: tuple = (), **settings: float
+):
+    kernel = bench.kernel(name, partitions=PARTITIONS, lease_seconds=seconds, **settings)
     kernel = replace(kernel, service=replace(SERVICE, tasks=tasks))
     try:
         yield Worker(kernel)
@@ -72,6 +75,38 @@ async def test_two_share_and_who_stays_takes_all(bench: Bench):
         await shared_as(bench, one=8)
         assert await bench.value("SELECT count(*) FROM worker") == 1
     assert await owners(bench) == {}, "who leaves gives everything back"
+
+
+async def test_who_finds_the_checkpoints_locked_waits(bench: Bench):
+    """A statement that took too long when it began is no reason to end."""
+    await bench.leases("another", partitions=PARTITIONS).prepare()
+    async with open_worker(bench, "one", statement_seconds=0.2) as worker:
+        readiness = worker_readiness(worker.kernel, worker)
+
+        async def well():
+            return (await readiness()).get("caught_up")
+
+        async with AsyncExitStack() as stack:
+            async with bench.database.transaction() as conn:
+                await conn.execute("LOCK TABLE checkpoint")
+                await stack.enter_async_context(running(worker))
+                await asyncio.sleep(0.6)
+                assert not worker.prepared
+            await eventually(well)
+
+
+async def test_who_is_not_prepared_has_not_caught_up(bench: Bench):
+    await bench.leases("another", partitions=PARTITIONS).prepare()
+    async with open_worker(bench, "one") as worker:
+        readiness = worker_readiness(worker.kernel, worker)
+        answer = await readiness()
+        assert (answer["lag"]["events"], answer["caught_up"]) == (0, False)
+        async with running(worker):
+
+            async def well():
+                return (await readiness()).get("caught_up")
+
+            await eventually(well)
 
 
 async def killed(worker: Worker, task: asyncio.Task) -> None:
