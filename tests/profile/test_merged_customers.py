@@ -1,9 +1,13 @@
 """Customers who are one, in all four services: one picture, and two again after the split."""
 
+import json
+import random
+from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Any
 from uuid import uuid4
 
+import asyncpg
 import pytest
 
 from services.profile.api.identities import Identities
@@ -266,3 +270,121 @@ async def test_an_anonymous_visitor_and_the_known_customer_are_one_everywhere(he
 
 def bought_by(customer: dict[str, str], days: list[int]) -> list[dict[str, Any]]:
     return [purchase(customer, uuid4().hex, DAY.format(at)) for at in days]
+
+
+def life(chance: random.Random, member: str) -> list[dict[str, Any]]:
+    """What one customer may have been through."""
+    customer = {"member_no": member}
+    events = []
+    for _ in range(chance.randrange(5)):
+        order = uuid4().hex
+        total = {
+            "amount": f"{chance.randrange(1, 90)}.50",
+            "currency": chance.choice(["CNY", "USD"]),
+        }
+        hour = chance.choice([9, 23])
+        at = f"2026-{chance.randrange(1, 11):02d}-{chance.randrange(1, 28):02d}T{hour:02d}:00:00+08:00"
+        categories = chance.sample(["Fruit", "Tea", "Paper"], k=2)
+        items = [
+            {"product_id": f"P-{one}", "category": one, "amount": "1.00"} for one in categories
+        ]
+        events.append(purchase(customer, order, at, total=total, items=items))
+        if chance.random() < 0.2:
+            cancelled = {"type": "purchase.cancelled", "data": {"order_id": order}}
+            events.append(events[-1] | {"id": str(uuid4())} | cancelled)
+    if chance.random() < 0.4:
+        data = {"complaint_id": uuid4().hex, "category": "delivery", "severity": "high"}
+        events.append(
+            {
+                "id": str(uuid4()),
+                "type": "complaint.opened",
+                "time": DAY.format(3),
+                "customer": customer,
+            }
+            | {"data": data}
+        )
+    if chance.random() < 0.4:
+        score = {"survey_id": "s", "kind": "nps", "score": chance.randrange(11)}
+        events.append(
+            {
+                "id": str(uuid4()),
+                "type": "survey.answered",
+                "time": DAY.format(4),
+                "customer": customer,
+            }
+            | {"data": score}
+        )
+    return events or [visits(customer)]
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_previews_of_random_customers_come_true(here: World, seed: int):
+    """Of customers with any past, alone or merged before: what was said before is what is after."""
+    chance = random.Random(seed)
+    client = here.client("profile")
+    groups = [[nobody() for _ in range(chance.randrange(2, 5))] for _ in range(5)]
+    await send(here, *(event for group in groups for one in group for event in life(chance, one)))
+    for group in groups:
+        if len(group) > 3:
+            await merge(here, *(f"member_no:{one}" for one in group[:2]))
+    previews = []
+    for group in groups:
+        parts = {"parts": [f"member_no:{one}" for one in group]}
+        answer = await client.post("/v1/merges/preview", json=parts)
+        assert answer.status_code == 200, answer.text
+        previews.append(answer.json())
+    for said in previews:
+        for one in said["before"]:
+            assert one == await picture_of(here, one["id"])
+    for group, said in zip(groups, previews, strict=True):
+        before = await told_by_profile(here, said["parts"])
+        made = await merge(here, *(f"member_no:{one}" for one in group))
+        await here.settled()
+        assert (said["head"], said["parts"]) == (made["head"], made["parts"])
+        now = await picture_of(here, made["head"])
+        for one in (now, said["after"]):  # when a tag was noticed is not known before it is
+            for tag in one["tags"]:
+                del tag["since"]
+        assert said["after"] == now
+        come = await told_by_profile(here, said["parts"]) - before
+        # Parts join one after the other: what is told in between, and taken back, comes on top.
+        assert Counter(said["events"]["by_type"]) <= come
+        assert said["events"]["total"] == sum(said["events"]["by_type"].values())
+        if len(said["before"]) == 2:
+            assert said["events"]["by_type"] == dict(come)
+
+
+async def picture_of(here: World, customer: str) -> dict[str, Any]:
+    """What the services say now, in the shape of a preview."""
+    shown = await get(here, "profile", f"/v1/customers/{customer}")
+    scores = await get(here, "scoring", f"/v1/scores/{customer}")
+    [segment] = (await get(here, "campaign", "/v1/segments"))["items"]
+    path = f"/v1/segments/{segment['id']}/members/{customer}"
+    member = (await get(here, "campaign", path))["member"]
+    churn, rfm = scores["churn"], scores["rfm"]
+    return {
+        "id": shown["id"],
+        "number": shown["number"],
+        "name": shown["name"],
+        "tags": shown["tags"],
+        "lifecycle": shown["lifecycle"],
+        "purchases": shown["purchases"]["count"],
+        "scores": {
+            "churn_band": churn["band"] if churn else None,
+            "churn_probability": churn["probability"] if churn else None,
+            "rfm_class": rfm["class"] if rfm else None,
+            "matrix": scores["matrix"]["class"] if scores["matrix"] else None,
+        },
+        "segments": [{"id": segment["id"], "name": segment["name"]}] if member else [],
+    }
+
+
+async def told_by_profile(here: World, parts: list[str]) -> Counter[str]:
+    """What profile has told of these customers, by type."""
+    conn = await asyncpg.connect(here.urls["profile"])
+    try:
+        rows = await conn.fetch("SELECT value FROM outbox")
+    finally:
+        await conn.close()
+    events = [json.loads(row["value"]) for row in rows]
+    return Counter(event["type"] for event in events if event.get("subject") in parts)
