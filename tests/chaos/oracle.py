@@ -23,6 +23,9 @@ CLASSES = {
     "score.churn_band_changed": "band",
     "score.rfm_class_changed": "rfm_class",
 }
+SHARED = ("anonymous_id:", "cookie:")
+SHARED_BY = 3
+"""Who is one with more customers than the limits of the policy say names nobody any more; fewer than this never."""
 MEMBERS_BOUGHT = 3
 """The segment that is watched: who has bought at least so often."""
 
@@ -38,6 +41,8 @@ class Oracle:
         self._subjects: dict[Key, str] = {}
         self._names: defaultdict[str, set[str]] = defaultdict(set)
         """Names by our id of the customer."""
+        self._nameless: dict[str, str] = {}
+        """The name that stood alone, by our id of the customer."""
         self._decided: list[Event] = []
         self._said: defaultdict[str, dict[str, Any]] = defaultdict(lambda: {"tags": set()})
         self._wrong: list[str] = []
@@ -141,15 +146,25 @@ class Oracle:
                 self._bad("O1", f"{name} is {times} customers'")
 
     def _check_subject(self, key: Key) -> None:
-        """An event is the customer's whom it names. A stranger's is also one's whom somebody took them for."""
+        """An event is the customer's whom it names. A stranger's is also one's whom somebody took them for; and one
+        who was taken for too many is nobody's: what they do from then on is a customer's who has no name at all."""
         name, subject = name_of(self._ledger.sent[key]), self._subjects[key]
         allowed = {name}
+        if not self._names[subject] and name.startswith(SHARED):
+            if self._nameless.setdefault(subject, name) != name:
+                self._bad("O1", f"{subject} is {name} and {self._nameless[subject]}")
+            if len(self._taken_for(name)) <= SHARED_BY:
+                self._bad("O1", f"{key} of {name} is nobody's, who was not taken for many")
+            return
         if _weak(name):
-            for event in self._ledger.sent.values():
-                names = names_in(event["customer"])
-                allowed |= set(names) if name in names else set()
+            allowed |= self._taken_for(name)
         if not allowed & self._names[subject]:
             self._bad("O1", f"{key} of {name} is {subject}'s ({self._names[subject]})")
+
+    def _taken_for(self, name: str) -> set[str]:
+        """All names that events say are the same customer's as this one."""
+        told = (names_in(event["customer"]) for event in self._ledger.sent.values())
+        return {one for names in told if name in names for one in names}
 
     def _o4(self) -> None:
         marks = Counter(_mark(event) for event in self._decided)

@@ -209,6 +209,27 @@ def test_a_merge_that_somebody_made_must_hold(told):
     assert any("does not hold" in text for text in oracle._wrong)
 
 
+def test_who_was_taken_for_many_names_nobody():
+    """What a shared tablet does goes to a customer without a name; and what any other one does never."""
+    stream = Stream(1)
+    stranger = stream.strangers[0]
+    event = stream._interaction(stranger)[0]
+
+    def found(taken_for: int) -> list[str]:
+        linked = [
+            {**event, "id": f"l{n}", "customer": {**stranger.customer, "member_no": f"M{n}"}}
+            for n in range(taken_for)
+        ]
+        ledger = Ledger(sent={key_of(one): one for one in (event, *linked)})
+        oracle = Oracle(ledger)
+        oracle.check_log([_line(1, _published(event, "nameless"))])
+        oracle._o1(Seen(timeline={key_of(event): 1}))
+        return oracle._wrong
+
+    assert found(4) == []
+    assert any("nobody's" in text for text in found(2))
+
+
 def test_the_fold_counts_versions_refunds_and_cancellations():
     def event(number, type_, **data):
         time = f"2026-01-0{number}T00:00:00+00:00"
