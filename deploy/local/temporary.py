@@ -26,14 +26,19 @@ _FAST = {
 
 @contextlib.contextmanager
 def temporary_postgres(
-    *, shared_buffers: str = "128MB", settings: Mapping[str, str] | None = None
+    *,
+    shared_buffers: str = "128MB",
+    max_wal_size: str = "1GB",
+    settings: Mapping[str, str] | None = None,
+    within: Path | None = None,
 ) -> Iterator[PostgresServer]:
-    """A running server in a directory of its own, both gone afterwards."""
-    directory = Path(tempfile.mkdtemp(prefix="tenure-"))
+    """A running server in a directory of its own (in `within`, else where temporary files are), both gone
+    afterwards."""
+    directory = Path(tempfile.mkdtemp(prefix="tenure-", dir=within))
     directory.chmod(0o711)  # the server's account goes through it
     options = {**_FAST, **(settings or {})}
     server = PostgresServer(
-        directory / "pg", shared_buffers=shared_buffers, max_wal_size="1GB", settings=options
+        directory / "pg", shared_buffers=shared_buffers, max_wal_size=max_wal_size, settings=options
     )
     try:
         server.start()

@@ -2,11 +2,13 @@
 becomes of the installation is for others to find out."""
 
 import asyncio
+import contextlib
 import json
 import os
 import random
 import signal
 import subprocess
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -442,9 +444,12 @@ async def clocks(bench: Bench) -> str:
 
 
 async def crowd(bench: Bench) -> str:
-    """16: nobody gets at a table for a while; or 600 readers wait for what never comes."""
+    """16: nobody gets at a table for a while; or 600 readers wait for what never comes; or a disk is full."""
     here, service = bench.here, bench.random.choice(SERVICES)
-    if bench.random.random() < 0.5:
+    chance = bench.random.random()
+    if here.disks and chance > 0.5:
+        return await _full(bench, bench.random.choice(sorted(here.disks)))
+    if chance < 0.25:
         conn = await here.connect(service)
         try:
             async with conn.transaction():
@@ -464,6 +469,28 @@ async def crowd(bench: Bench) -> str:
     answers = await asyncio.gather(*asked)
     found = sorted({answer.status_code for answer in answers if answer is not None})
     return f"{service}: 600 wait: {found}"
+
+
+async def _full(bench: Bench, which: str) -> str:
+    """Nothing can be written on a server's disk for some seconds. A server that fell over is started again."""
+    here = bench.here
+    server = here.postgres if which == "postgresql" else here.kafka
+    filler, until = here.disks[which] / "filler", time.monotonic() + bench.random.uniform(2, 4)
+    with filler.open("wb") as file:
+        while time.monotonic() < until:
+            free = os.statvfs(filler)
+            size = free.f_bavail * free.f_frsize
+            with contextlib.suppress(OSError):
+                os.posix_fallocate(file.fileno(), file.seek(0, os.SEEK_END), max(1, size))
+            await asyncio.sleep(0.05)
+    fell = server.process.poll() is not None
+    filler.unlink()
+    if not fell:
+        await asyncio.sleep(1)  # it may yet
+        fell = server.process.poll() is not None
+    if fell:
+        await asyncio.to_thread(server.start)
+    return f"{which}: disk full{', and it fell over' if fell else ''}"
 
 
 FAULTS: dict[int, tuple[Fault, int]] = {

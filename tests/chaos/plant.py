@@ -3,12 +3,13 @@
 import asyncio
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -30,6 +31,8 @@ from tests.world import environment, fresh_databases, new_key
 PARTITIONS = 4
 LEASE_SECONDS = 2.0
 WORKERS_EACH = 2
+DISK_BYTES = 1 << 30
+"""Of a server's disk. In memory, so that it can be filled in no time."""
 START_SECONDS = 300.0
 SETTINGS = {
     "PARTITIONS": str(PARTITIONS),
@@ -55,6 +58,8 @@ class Plant:
         self.postgres = postgres
         self.kafka = kafka
         self.proxies: dict[str, Proxy] = {}
+        self.disks: dict[str, Path] = {}
+        """Small disks of their own: of `postgresql`, of `kafka`. None where nobody may mount any."""
         self.urls: dict[str, str] = {}
         """Past the proxies, on the server's own socket."""
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
@@ -248,21 +253,47 @@ def _first(program: str) -> str:
     return program if program.endswith("-api") else f"{program}-1"
 
 
+@contextlib.contextmanager
+def _disk(folder: Path) -> Iterator[Path | None]:
+    """A small disk in memory mounted there; None, and an ordinary folder, for who may not mount one."""
+    folder.parent.chmod(0o711)
+    folder.mkdir(mode=0o711)
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES},mode=711", "tmpfs", str(folder)]
+    if (
+        not shutil.which("mount")
+        or subprocess.run(mount, capture_output=True, check=False).returncode
+    ):
+        yield None
+        return
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=False)
+
+
 @asynccontextmanager
 async def plant(log: str, first_port: int = 0, workers: int = WORKERS_EACH) -> AsyncIterator[Plant]:
     """Everything, running; gone afterwards. `log`: kafka or postgresql. `workers` of each service."""
     os.environ.setdefault("INBOUND_SECRET", "a secret of the tests")
     with (
-        temporary_postgres(settings={"max_connections": "400"}) as postgres,
         tempfile.TemporaryDirectory(prefix="tenure-chaos-", ignore_cleanup_errors=True) as name,
+        _disk(Path(name) / "postgresql") as of_postgres,
+        _disk(Path(name) / "kafka") as of_kafka,
+        temporary_postgres(
+            max_wal_size="96MB",
+            settings={"max_connections": "400", "min_wal_size": "64MB"},
+            within=of_postgres,
+        ) as postgres,
     ):
         folder, kafka = Path(name), None
         before_kafka = first_port or free_port()
         if log == "kafka":
-            kafka = KafkaServer(folder / "kafka", advertised_port=before_kafka)
+            kafka = KafkaServer(folder / "kafka" / "data", advertised_port=before_kafka)
             await asyncio.to_thread(kafka.start, seconds=150)
         urls = await fresh_databases(postgres)
         here = Plant(folder, postgres, kafka, await new_key(urls["access"], ["admin"]))
+        disks = {"postgresql": of_postgres, "kafka": of_kafka if kafka else None}
+        here.disks = {name: disk for name, disk in disks.items() if disk is not None}
         try:
             here._ports["kafka"] = before_kafka
             await here.open(urls, first_port)
