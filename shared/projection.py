@@ -3,7 +3,7 @@
     evolve(state, event) -> state              facts fold in any order to the same state
     merge(state, state) -> state               merge(fold(xs), fold(ys)) == fold(any interleaving)
     derive(state, clock, policies) -> view     what the facts mean now; view.due_at says when time alone changes it
-    announce(told, view) -> [announcement]     the difference between what was said and what is so
+    announce(told, view, at) -> [announcement] the difference between what was said and what is so
     tell(told, announcement) -> told           what was said, folded
 
 A state is a `msgspec.Struct` that can be made without arguments (the empty fold). It is bounded: what grows
@@ -94,7 +94,9 @@ class Projection(Generic[S, T, V]):
     evolve: Callable[[S, Event], S]
     merge: Callable[[S, S], S]
     derive: Callable[[S, datetime | None, Policies], V]
-    announce: Callable[[T, V], list[Announcement]]
+    announce: Callable[[T, V, datetime | None], list[Announcement]]
+    """What is to be said. The moment is that of who has no fact of their own any more, but of whom something was said
+    while they were one with others; None: nothing is said of them."""
     tell: Callable[[T, Announcement], T]
     item_keys: Callable[[Event], tuple[str, ...]] = field(default=_no_keys)
     needs_items: Callable[[S, Policies], bool] = field(default=_never)

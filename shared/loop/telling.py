@@ -73,7 +73,9 @@ class Telling:
         entries: Entries = []
         for key, one in held.items():
             if not one.history:
-                entries += self._said(one, projection.announce(one.told, views[key]))
+                entries += self._said(
+                    one, projection.announce(one.told, views[key], self.lease.clock)
+                )
         entries += await self._number(views)
         await self.rows.write(self.conn, [(one, views[key]) for key, one in held.items()])
         return entries
@@ -100,7 +102,8 @@ class Telling:
             first = group[0]
             first.parts = len(group)
             if not any(part.history for part in group):
-                entries += self._said(first, self.rows.projection.announce(first.told, view))
+                said = self.rows.projection.announce(first.told, view, self.lease.clock)
+                entries += self._said(first, said)
             written.append((first, view))
         entries += await self._number(views)
         await self.rows.write_heads(self.conn, written)

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import time
@@ -126,7 +127,7 @@ async def broker(bench: Bench) -> str:
     if bench.random.random() < 0.5:
         kafka.process.kill()
         await asyncio.to_thread(kafka.process.wait)
-        await asyncio.to_thread(kafka.start)
+        await asyncio.to_thread(kafka.start, seconds=150)
         return "killed"
     kafka.process.send_signal(signal.SIGSTOP)
     await asyncio.sleep(REQUEST_SECONDS + bench.random.uniform(0.5, 2))
@@ -298,9 +299,59 @@ def _copy_database(server: PostgresServer, name: str, copy: str) -> None:
         server.query("postgres", f'ALTER DATABASE "{one}" ALLOW_CONNECTIONS true')
 
 
+async def _log_put_back(bench: Bench) -> str:
+    """The log is put back to what it was some seconds ago, and everybody is started on it: nobody may write a
+    word. Then they get the right one again."""
+    here, kafka = bench.here, bench.here.kafka
+    folder = kafka._dir
+    earlier, right = folder.with_name("earlier"), folder.with_name("right")
+    await bench.still()
+    kafka.process.kill()
+    await asyncio.to_thread(kafka.process.wait)
+    shutil.copytree(folder, earlier)
+    await asyncio.to_thread(kafka.start, seconds=150)
+    bench.go()
+    await bench.probe.recovered(90)
+    await bench.still()
+    everybody = list(here.processes)
+    await asyncio.gather(*(here.kill(name) for name in everybody))
+    kafka.process.kill()
+    await asyncio.to_thread(kafka.process.wait)
+    folder.rename(right)
+    earlier.rename(folder)
+    await asyncio.to_thread(kafka.start, seconds=150)
+    before = [await bench.observer.ends(topic) for topic in ("customers", "inbound")]
+    for name in everybody:
+        here.start(name)
+    for name in everybody:
+        await here.looked(name)
+    await asyncio.sleep(3)
+    after = [await bench.observer.ends(topic) for topic in ("customers", "inbound")]
+    wrong = bench.generator.ledger.wrong
+    if before != after:
+        wrong.append(f"O1: a log that was put back was written on: {before} -> {after}")
+    for name in here.workers():
+        status, said = await here.readiness(name)
+        if status == 200:
+            wrong.append(f"O8: {name} takes a log that was put back: {said}")
+    await asyncio.gather(*(here.kill(name) for name in everybody))
+    kafka.process.kill()
+    await asyncio.to_thread(kafka.process.wait)
+    shutil.rmtree(folder)
+    right.rename(folder)
+    await asyncio.to_thread(kafka.start, seconds=150)
+    for name in everybody:
+        here.start(name)
+    bench.go()
+    return "the log put back, and refused"
+
+
 async def astray(bench: Bench) -> str:
-    """9: a worker is started with another service's database, or with another log. It must refuse."""
+    """9: a worker is started with another service's database, or with another log; or the log itself is put back to
+    an earlier state. They must refuse."""
     here = bench.here
+    if here.kafka is not None and bench.random.random() < 1 / 3:
+        return await _log_put_back(bench)
     service, other = bench.random.sample(SERVICES, 2)
     name = f"{service}-worker-4"
     if bench.random.random() < 0.5:

@@ -25,7 +25,8 @@ CLASSES = {
 }
 SHARED = ("anonymous_id:", "cookie:")
 SHARED_BY = 3
-"""Who is one with more customers than the limits of the policy say names nobody any more; fewer than this never."""
+"""Who is one with more customers than the limits of the policy say names nobody any more, nor does who is seen
+beside such a one again and again; never one who was seen with fewer than this."""
 MEMBERS_BOUGHT = 3
 """The segment that is watched: who has bought at least so often."""
 
@@ -153,7 +154,8 @@ class Oracle:
         if not self._names[subject] and name.startswith(SHARED):
             if self._nameless.setdefault(subject, name) != name:
                 self._bad("O1", f"{subject} is {name} and {self._nameless[subject]}")
-            if len(self._taken_for(name)) <= SHARED_BY:
+            beside = self._taken_for(name)
+            if not any(len(self._taken_for(one)) > SHARED_BY for one in {name, *beside}):
                 self._bad("O1", f"{key} of {name} is nobody's, who was not taken for many")
             return
         if _weak(name):

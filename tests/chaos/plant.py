@@ -213,6 +213,15 @@ class Plant:
         except (httpx.TransportError, ValueError):
             return 0, {}
 
+    async def looked(self, name: str, seconds: float = START_SECONDS) -> None:
+        """Wait until a process has ended, or says something about how it is that is not that it only begins."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until and self.processes[name].poll() is None:
+            status, said = await self.readiness(name)
+            if status == 200 or (status and said.get("missing") not in ([], ["start"], None)):
+                return
+            await asyncio.sleep(0.1)
+
     async def ready(self, *names: str, seconds: float = START_SECONDS) -> None:
         """Wait until these (all) are ready."""
         waiting, until = list(names or self.processes), time.monotonic() + seconds

@@ -35,7 +35,17 @@ def test_nobody_announces_nothing() -> None:
 
 def test_an_identifier_alone_announces_nothing() -> None:
     """Before the first fact nothing is known of a customer but a name."""
-    assert announce(Told(), Story()(0, IdentifiersAdded({"cookie": "c"})).view()) == []
+    view = Story()(0, IdentifiersAdded({"cookie": "c"})).view()
+    assert announce(Told(), view) == announce(Told(), view, day(9)) == []
+
+
+def test_what_was_told_of_who_stands_alone_without_a_fact_is_taken_back() -> None:
+    """It was told while they were one with somebody."""
+    view = Story()(0, IdentifiersAdded({"cookie": "c"})).view()
+    told = Told(state="mature", tags={"favourite:Tea": "2026-01-01T00:00:00+00:00"})
+    said = announce(told, view, day(9))
+    assert names(said) == ["lifecycle.changed prospect", "tag.dropped favourite:Tea"]
+    assert {one.time for one in said} == {day(9)}
 
 
 def test_each_change_is_told_once() -> None:

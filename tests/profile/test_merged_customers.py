@@ -13,7 +13,7 @@ import pytest
 from services.profile.api.identities import Identities
 from services.profile.api.merge_preview import Asking
 from tests.profile.test_customers_api import DAY, purchase, send
-from tests.profile.test_merges_api import eldest, id_of, merge, nobody, undo, visits
+from tests.profile.test_merges_api import eldest, id_of, identified, merge, nobody, undo, visits
 from tests.world import World, world
 
 RULE = {"field": "purchases.count", "op": ">=", "value": 3}
@@ -135,6 +135,27 @@ async def test_a_split_restores_both_sides_whatever_came_in_between(here: World)
     sides = [await everything(here, one) for one in ids]
     assert sides[0] == before[0], "nothing of the other's stays"
     assert sides[1]["customer"]["purchases"]["count"] == 5
+
+
+async def test_who_was_nobody_is_nobody_again(here: World):
+    """A head without a fact of its own: what was told of it while it was one with a buyer is taken back."""
+    names = [nobody(), nobody()]
+    await send(here, *(identified(member_no=name, cookie=f"c-{name}") for name in names))
+    first = await eldest(here, *[await id_of(here, f"member_no:{name}") for name in names])
+    buyer = nobody()
+    await send(here, *bought([buyer], [2, 4, 9, 11]))
+    made = await merge(here, first, f"member_no:{buyer}")
+    assert made["head"] == first
+    await here.settled()
+    assert (await last_told(here, "scoring", first))["score.churn_band_changed"]["band"] is not None
+    await undo(here, made)
+    await here.settled()
+    said = await last_told(here, "scoring", first)
+    assert said["score.churn_band_changed"]["band"] is None
+    shown = await get(here, "profile", f"/v1/customers/{first}")
+    assert shown["scores"] == {"churn_band": None, "rfm_class": None, "matrix": None}
+    told = (await last_told(here, "profile", first))["lifecycle.changed"]
+    assert told["state"] == shown["lifecycle"]["state"] == "prospect"
 
 
 async def test_commands_against_a_merged_away_id(here: World):
@@ -379,12 +400,23 @@ async def picture_of(here: World, customer: str) -> dict[str, Any]:
     }
 
 
-async def told_by_profile(here: World, parts: list[str]) -> Counter[str]:
-    """What profile has told of these customers, by type."""
-    conn = await asyncpg.connect(here.urls["profile"])
+async def told(here: World, service: str) -> list[dict[str, Any]]:
+    """Everything that a service has said, in its order."""
+    conn = await asyncpg.connect(here.urls[service])
     try:
-        rows = await conn.fetch("SELECT value FROM outbox")
+        rows = await conn.fetch("SELECT value FROM outbox ORDER BY partition, sequence")
     finally:
         await conn.close()
-    events = [json.loads(row["value"]) for row in rows]
+    return [json.loads(row["value"]) for row in rows]
+
+
+async def told_by_profile(here: World, parts: list[str]) -> Counter[str]:
+    """What profile has told of these customers, by type."""
+    events = await told(here, "profile")
     return Counter(event["type"] for event in events if event.get("subject") in parts)
+
+
+async def last_told(here: World, service: str, customer: str) -> dict[str, dict[str, Any]]:
+    """The last word on a customer, by type."""
+    events = await told(here, service)
+    return {event["type"]: event["data"] for event in events if event.get("subject") == customer}

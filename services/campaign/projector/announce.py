@@ -1,4 +1,4 @@
-"""announce(told, view): who came into a segment, who went."""
+"""announce(told, view, at): who came into a segment, who went."""
 
 from datetime import datetime
 
@@ -27,22 +27,22 @@ class Told(msgspec.Struct, omit_defaults=True):
     segments: dict[str, Since] = {}
 
 
-def announce(told: Told, view: View) -> list[Announcement]:
-    """The difference between what was told and what is so."""
-    if view.at is None:
+def announce(told: Told, view: View, at: datetime | None = None) -> list[Announcement]:
+    """The difference between what was told and what is so. `at`: when, where neither a fact nor a clock says it."""
+    now = view.at or at
+    if now is None:
         return []
     by, said = "rule" if view.by_rule else "facts", []
     for member in view.members:
         if member.id not in told.segments:
             entered = SegmentEntered(member.id, member.name, member.version, view.policy, by)
-            said.append(Announcement(ENTERED, entered, view.at))
+            said.append(Announcement(ENTERED, entered, now))
     held = {member.id for member in view.members}
     for id_ in sorted(told.segments.keys() - held):
         since = told.segments[id_]
         # A fact may come late: nobody leaves before they entered.
-        at = max(view.at, moment(since.at))
         left = SegmentLeft(id_, since.name, since.version, view.policy, by)
-        said.append(Announcement(LEFT, left, at))
+        said.append(Announcement(LEFT, left, max(now, moment(since.at))))
     return said
 
 

@@ -1,5 +1,6 @@
-"""announce(told, view): changes of lifecycle state and of derived tags, never numbers."""
+"""announce(told, view, at): changes of lifecycle state and of derived tags, never numbers."""
 
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -16,13 +17,17 @@ class Told(msgspec.Struct, omit_defaults=True):
     tags: dict[str, str] = {}
 
 
-def announce(told: Told, view: View) -> list[Announcement]:
-    """The difference between what was told and what is so."""
-    if view.changed_at is None:
+NOTHING = Told()
+
+
+def announce(told: Told, view: View, at: datetime | None = None) -> list[Announcement]:
+    """The difference between what was told and what is so; nothing before the first fact. `at`: when what was told of
+    who has no fact (any more) is taken back."""
+    at = view.changed_at or (None if told == NOTHING else at)
+    if at is None:
         return []
     said = []
     lifecycle = view.lifecycle
-    at = view.changed_at
     if lifecycle.state != told.state:
         since = lifecycle.since or at
         data = LifecycleChanged(

@@ -1,5 +1,7 @@
 """What the world is told: changes of class, never numbers."""
 
+from datetime import datetime
+
 import msgspec
 from msgspec.structs import replace
 
@@ -21,23 +23,25 @@ class Told(msgspec.Struct, frozen=True, omit_defaults=True):
     matrix: str | None = None
 
 
-def announce(told: Told, view: View) -> list[Announcement]:
-    """The difference between what was said and what is so; nothing before the first event."""
+def announce(told: Told, view: View, at: datetime | None = None) -> list[Announcement]:
+    """The difference between what was said and what is so; nothing before the first event. `at`: when what was said
+    of who has no event (any more) is taken back."""
     said: list[Announcement] = []
-    if view.at is None:
+    at = view.at or at
+    if at is None:
         return said
     band = view.churn.band if view.churn else None
     if band != told.band:
         data = ChurnBandChanged(band=band, previous=told.band, model=view.model)
-        said.append(Announcement(BAND_CHANGED, data, view.at))
+        said.append(Announcement(BAND_CHANGED, data, at))
     rfm_class = view.rfm.rfm_class if view.rfm else None
     if rfm_class != told.rfm_class:
         named = RfmClassChanged(rfm_class=rfm_class, previous=told.rfm_class, policy=view.policy)
-        said.append(Announcement(CLASS_CHANGED, named, view.at))
+        said.append(Announcement(CLASS_CHANGED, named, at))
     cell = view.matrix.cell if view.matrix else None
     if cell != told.matrix:
         moved = MatrixChanged(matrix=cell, previous=told.matrix, policy=view.rules)
-        said.append(Announcement(CELL_CHANGED, moved, view.at))
+        said.append(Announcement(CELL_CHANGED, moved, at))
     return said
 
 

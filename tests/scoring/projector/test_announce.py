@@ -59,7 +59,16 @@ def test_a_change_by_time_alone_is_told_as_of_midnight():
 
 
 def test_nobody_is_told_of_who_never_bought():
-    assert announce(Told(), derive(folded([]), LAST, POLICIES)) == []
+    view = derive(folded([]), LAST, POLICIES)
+    assert announce(Told(), view) == announce(Told(), view, LAST) == []
+
+
+def test_what_was_told_of_who_has_no_event_any_more_is_taken_back():
+    """It was told while they were one with somebody."""
+    told = Told(band="high", rfm_class="at_risk", matrix="watch")
+    said = announce(told, derive(folded([]), LAST, POLICIES), LAST)
+    assert after(told, said) == Told()
+    assert {one.time for one in said} == {LAST}
 
 
 def test_a_judgement_taken_back_is_told():

@@ -130,7 +130,7 @@ def derive(state: Tally, clock: datetime | None, policies: Policies) -> TallyVie
     return TallyView(level, since, state.count, "\0" if nul else "plain", due_at)
 
 
-def announce(told: Told, view: TallyView) -> list[Announcement]:
+def announce(told: Told, view: TallyView, _at: datetime | None = None) -> list[Announcement]:
     if view.level in ("none", told.level):
         return []
     assert view.since is not None
