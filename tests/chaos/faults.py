@@ -39,6 +39,8 @@ OF_APIS = {
     "interaction": ("door.appended", "command.locked", "command.written", "command.committed"),
     "profile": ("command.locked", "command.written", "command.committed", "append.locked"),
 }
+REFUSED_SECONDS = 6.0
+"""How long those who must not write a word are watched."""
 OLDER = "survey.answered"
 """A type that the older of two versions does not know."""
 
@@ -325,15 +327,16 @@ async def _log_put_back(bench: Bench) -> str:
         here.start(name)
     for name in everybody:
         await here.looked(name)
-    await asyncio.sleep(3)
+    await asyncio.sleep(REFUSED_SECONDS)
     after = [await bench.observer.ends(topic) for topic in ("customers", "inbound")]
-    wrong = bench.generator.ledger.wrong
+    wrong, said = bench.generator.ledger.wrong, set()
     if before != after:
         wrong.append(f"O1: a log that was put back was written on: {before} -> {after}")
     for name in here.workers():
-        status, said = await here.readiness(name)
+        status, answer = await here.readiness(name)
         if status == 200:
-            wrong.append(f"O8: {name} takes a log that was put back: {said}")
+            wrong.append(f"O8: {name} takes a log that was put back: {answer}")
+        said |= set(answer.get("missing") or ["ended" if here.processes[name].poll() else "?"])
     await asyncio.gather(*(here.kill(name) for name in everybody))
     kafka.process.kill()
     await asyncio.to_thread(kafka.process.wait)
@@ -343,7 +346,7 @@ async def _log_put_back(bench: Bench) -> str:
     for name in everybody:
         here.start(name)
     bench.go()
-    return "the log put back, and refused"
+    return f"the log put back, and refused: {', '.join(sorted(said))}"
 
 
 async def astray(bench: Bench) -> str:

@@ -214,11 +214,10 @@ class Plant:
             return 0, {}
 
     async def looked(self, name: str, seconds: float = START_SECONDS) -> None:
-        """Wait until a process has ended, or says something about how it is that is not that it only begins."""
+        """Wait until a process has ended, or says how it is."""
         until = time.monotonic() + seconds
         while time.monotonic() < until and self.processes[name].poll() is None:
-            status, said = await self.readiness(name)
-            if status == 200 or (status and said.get("missing") not in ([], ["start"], None)):
+            if (await self.readiness(name))[0]:
                 return
             await asyncio.sleep(0.1)
 
