@@ -42,6 +42,8 @@ class Oracle:
         self._subjects: dict[Key, str] = {}
         self._names: defaultdict[str, set[str]] = defaultdict(set)
         """Names by our id of the customer."""
+        self._beside: defaultdict[str, set[str]] = defaultdict(set)
+        """What each name was seen with, itself among them."""
         self._nameless: dict[str, str] = {}
         """The name that stood alone, by our id of the customer."""
         self._decided: list[Event] = []
@@ -126,6 +128,9 @@ class Oracle:
 
     def _o1(self, seen: Seen) -> None:
         ledger = self._ledger
+        for event in ledger.sent.values():
+            for name in (names := names_in(event["customer"])):
+                self._beside[name] |= set(names)
         for key, times in self._published.items():
             if times > 1:
                 self._bad("O1", f"{key} stands on the log {times} times")
@@ -148,25 +153,29 @@ class Oracle:
 
     def _check_subject(self, key: Key) -> None:
         """An event is the customer's whom it names. A stranger's is also one's whom somebody took them for; and one
-        who was taken for too many is nobody's: what they do from then on is a customer's who has no name at all."""
-        name, subject = name_of(self._ledger.sent[key]), self._subjects[key]
-        allowed = {name}
+        who was taken for too many is nobody's: the other names of the event say whose it is, and where it has none, it
+        is a customer's who has no name at all."""
+        event, subject = self._ledger.sent[key], self._subjects[key]
+        name, allowed = name_of(event), {name_of(event)}
+        for one in names_in(event["customer"]):
+            if _weak(one) or self._may_be_shared(one):
+                allowed |= self._taken_for(one)
         if not self._names[subject] and name.startswith(SHARED):
             if self._nameless.setdefault(subject, name) != name:
                 self._bad("O1", f"{subject} is {name} and {self._nameless[subject]}")
-            beside = self._taken_for(name)
-            if not any(len(self._taken_for(one)) > SHARED_BY for one in {name, *beside}):
+            if not self._may_be_shared(name):
                 self._bad("O1", f"{key} of {name} is nobody's, who was not taken for many")
-            return
-        if _weak(name):
-            allowed |= self._taken_for(name)
-        if not allowed & self._names[subject]:
+        elif not allowed & self._names[subject]:
             self._bad("O1", f"{key} of {name} is {subject}'s ({self._names[subject]})")
+
+    def _may_be_shared(self, name: str) -> bool:
+        """Whether somebody, or one seen beside them, was seen with so many that they may name nobody any more."""
+        beside = {name, *self._taken_for(name)} if name.startswith(SHARED) else ()
+        return any(len(self._taken_for(one)) > SHARED_BY for one in beside)
 
     def _taken_for(self, name: str) -> set[str]:
         """All names that events say are the same customer's as this one."""
-        told = (names_in(event["customer"]) for event in self._ledger.sent.values())
-        return {one for names in told if name in names for one in names}
+        return self._beside.get(name, {name})
 
     def _o4(self) -> None:
         marks = Counter(_mark(event) for event in self._decided)
@@ -376,10 +385,8 @@ def _purchases(orders: Iterable[dict[str, Any]]) -> dict[str, Any]:
             )
         for refund in order["refunds"].values():
             of[refund["currency"]][1] -= Decimal(refund["amount"])
-        if order["version"] is not None:  # it counts for each currency that it moved money in
-            moved = {refund["currency"] for refund in order["refunds"].values()}
-            for currency in {order["version"]["total"]["currency"], *moved}:
-                of[currency][0] += 1
+        if order["version"] is not None:
+            of[order["version"]["total"]["currency"]][0] += 1
     spend = {code: sums[1] for code, sums in of.items() if any(sums)}
     main = min(spend, key=lambda code: (-of[code][0], code), default=None)
     return {"orders": count, "spend": spend, "main": main, "last": last}
