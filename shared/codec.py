@@ -1,19 +1,22 @@
 """The envelope: CloudEvents 1.0 in structured JSON on the log, an `Event` for whoever folds it.
 
-Publishers' data was judged once, at the door, so decoding trusts it: two passes of msgspec, one
-over the envelope, one over `data` into the type's Struct. Where a record stands (origin, sequence,
-partition, offset, recorded time) is the log's to say and no part of the envelope.
+Publishers' data was judged once, at the door, so decoding trusts it: one pass of msgspec over envelope
+and `data` together, told by `dataschema` what `data` is. What that pass refuses goes through two, one
+over the envelope, one over `data` into the type's Struct, which say what is wrong with it. Where a record
+stands (origin, sequence, partition, offset, recorded time) is the log's to say and no part of the envelope.
 """
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import reduce
+from operator import or_
 from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta, Raw, Struct
 
 from shared.errors import Poison, UnknownType
-from shared.language import EVENT_TYPES, Data
+from shared.language import EVENT_TYPES, Data, EventType
 
 MAX_OFFSET_MINUTES = 24 * 60 - 1
 _FIRST_YEAR, _LAST_YEAR = 1970, 2999
@@ -66,7 +69,7 @@ class Event(Struct, frozen=True, kw_only=True, gc=False):
         return self.local.toordinal()
 
 
-class _Envelope(Struct, frozen=True, gc=False, omit_defaults=True, kw_only=True):
+class _Attributes(Struct, frozen=True, gc=False, omit_defaults=True, kw_only=True):
     specversion: Literal["1.0"]
     id: str
     source: str
@@ -80,9 +83,32 @@ class _Envelope(Struct, frozen=True, gc=False, omit_defaults=True, kw_only=True)
     causationid: str | None = None
     history: str | None = None
     cause: str | None = None
+
+
+class _Envelope(_Attributes, frozen=True, gc=False, omit_defaults=True, kw_only=True):
     dataschema: str
     datacontenttype: Literal["application/json"]
     data: Raw
+
+
+class _Whole(_Attributes, frozen=True, gc=False, kw_only=True):
+    """An envelope of a type that is known, with its `data`; `dataschema` says which of the subclasses it is."""
+
+    datacontenttype: Literal["application/json"]
+    data: Any
+
+
+def _whole(kind: EventType) -> type[_Whole]:
+    return msgspec.defstruct(  # type: ignore[return-value]
+        kind.name,
+        [("data", kind.struct)],
+        bases=(_Whole,),
+        tag_field="dataschema",
+        tag=kind.dataschema,
+        frozen=True,
+        gc=False,
+        kw_only=True,
+    )
 
 
 _encoder = msgspec.json.Encoder()
@@ -90,6 +116,9 @@ _envelopes = msgspec.json.Decoder(_Envelope)
 _decoders: dict[str, msgspec.json.Decoder[Any]] = {
     kind.dataschema: msgspec.json.Decoder(kind.struct) for kind in EVENT_TYPES.values()
 }
+_kinds = {_whole(kind): (kind.name, kind.dataschema) for kind in EVENT_TYPES.values()}
+_wholes: msgspec.json.Decoder[_Whole] = msgspec.json.Decoder(reduce(or_, _kinds))
+_BACKSLASH = 0x5C  # looked for by itself it is found ten times as fast, and most texts have none
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 
@@ -161,10 +190,7 @@ def decode(
     """
     if _has_nul(value):
         raise Poison("nul_character")
-    try:
-        envelope = _envelopes.decode(value)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Poison(f"bad_envelope: {error}") from error
+    envelope, dataschema, data = _at_once(value) or _in_two_passes(value)
     return Event(
         id=envelope.id,
         source=envelope.source,
@@ -176,16 +202,37 @@ def decode(
         receivedtime=_read(envelope.receivedtime),
         correlationid=envelope.correlationid,
         causationid=envelope.causationid,
-        dataschema=envelope.dataschema,
+        dataschema=dataschema,
         history=envelope.history,
         cause=envelope.cause,
-        data=_data(envelope),
+        data=data,
         origin=origin,
         sequence=sequence,
         partition=partition,
         offset=offset,
         recordedtime=recordedtime,
     )
+
+
+def _at_once(value: bytes) -> tuple[_Attributes, str, Data] | None:
+    """Attributes, `dataschema` and `data` of an event of a known type; None where anything is the matter."""
+    try:
+        envelope = _wholes.decode(value)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    type_, dataschema = _kinds[type(envelope)]
+    if envelope.type != type_ or dataschema not in _decoders:
+        return None
+    return envelope, dataschema, envelope.data
+
+
+def _in_two_passes(value: bytes) -> tuple[_Attributes, str, Data]:
+    """The same, or what is the matter: raises UnknownType, Poison."""
+    try:
+        envelope = _envelopes.decode(value)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Poison(f"bad_envelope: {error}") from error
+    return envelope, envelope.dataschema, _data(envelope)
 
 
 def _data(envelope: _Envelope) -> Data:
@@ -202,6 +249,8 @@ def _data(envelope: _Envelope) -> Data:
 
 
 def _read(moment: datetime) -> datetime:
+    if moment.tzinfo is UTC and _FIRST_YEAR <= moment.year <= _LAST_YEAR:
+        return moment  # as we write them
     try:
         return _utc(moment)
     except ValueError as error:
@@ -225,4 +274,4 @@ def _utc(moment: datetime) -> datetime:
 def _has_nul(value: bytes) -> bool:
     """Say whether a JSON text holds an escaped NUL (a bare one is no JSON): PostgreSQL cannot store
     it."""
-    return b"\\u0000" in value and _NUL.search(value) is not None
+    return _BACKSLASH in value and b"\\u0000" in value and _NUL.search(value) is not None

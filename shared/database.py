@@ -38,6 +38,9 @@ class ReadConnection(Protocol):
     async def fetchval(self, query: str, *args: Any) -> Any: ...
 
 
+uuid_of = asyncpg.pgproto.pgproto.UUID
+"""A UUID of its text: as asyncpg makes them, equal to Python's own and made in a tenth of the time."""
+
 Connection = asyncpg.Connection
 """A connection in whose transaction one may write."""
 
@@ -67,6 +70,11 @@ async def fetch(conn: ReadConnection, statement: ClauseElement) -> list[Row]:
     """Run a SQLAlchemy Core statement on asyncpg."""
     compiled = Compiled(statement)
     return await conn.fetch(compiled.sql, *compiled.arguments())
+
+
+async def _as_it_is(_conn: asyncpg.Connection) -> None:
+    """Given back without a question to the server: nothing of ours outlives a transaction (what is set is set with
+    `SET LOCAL`, what is locked is locked for the transaction), and asyncpg itself rolls back one that is open."""
 
 
 async def _prepare(conn: asyncpg.Connection) -> None:
@@ -110,6 +118,7 @@ class Database:
                 max_inactive_connection_lifetime=60,
                 server_settings=settings,
                 init=_prepare,
+                reset=_as_it_is,
             )
             self._pools[read_only] = pool
             await pool

@@ -12,6 +12,7 @@ from shared.positions import Progress, parse, wait_for
 
 CACHED_SECONDS = 0.25
 PATIENCE_SECONDS = 0.2
+WAIT_FOR = "Tenure-Wait-For"
 
 
 class Freshness:
@@ -34,6 +35,7 @@ class Freshness:
         if now - self._at > CACHED_SECONDS:
             if self._task is None or self._task.done():
                 self._task = asyncio.create_task(self._ask())
+                self._task.add_done_callback(_retrieved)  # whoever asked may have gone by then
             with contextlib.suppress(Exception):
                 async with asyncio.timeout(PATIENCE_SECONDS):
                     await asyncio.shield(self._task)
@@ -72,12 +74,17 @@ class Freshness:
         return at
 
 
+def _retrieved(task: asyncio.Task[None]) -> None:
+    if not task.cancelled():
+        task.exception()
+
+
 async def read_manners(
     request: Request,
     position: Annotated[
         str | None,
         Header(
-            alias="Tenure-Wait-For",
+            alias=WAIT_FOR,
             description="A `Tenure-Position`: wait until the answer knows of that write (2 s at most).",
         ),
     ] = None,

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -18,6 +19,7 @@ from shared.genesis import Belonging, refuse
 from shared.http.app import create_app
 from shared.http.health import health_app
 from shared.http.serving import run, serve, stop_on_signals
+from shared.http.shortcuts import Shortcut, Shortcuts
 from shared.kernel import Kernel, open_kernel
 from shared.loop.worker import MakeHandler, Worker
 from shared.positions import Progress
@@ -38,6 +40,7 @@ def build_app(
     title: str,
     extra: Extra | None = None,
     settings: KernelSettings | None = None,
+    shortcuts: Sequence[Shortcut] = (),
 ) -> FastAPI:
     """The API of a service. Its things are made when it starts and let go of when it ends."""
     kernel_settings = settings or KernelSettings()
@@ -53,6 +56,9 @@ def build_app(
         app.state.histories = Histories.of(kernel)
         for name, value in (extra(kernel) if extra else {}).items():
             setattr(app.state, name, value)
+        gc.collect()
+        gc.freeze()  # what is there now stays: looking through it again and again is a sixth of a request
+        gc.set_threshold(50_000, 20, 50)
         try:
             yield
         finally:
@@ -67,7 +73,11 @@ def build_app(
         settings=kernel_settings,
     )
     app.add_middleware(Auditing)
-    app.user_middleware.append(Middleware(Belonging))  # the innermost: its refusals are answered
+    app.user_middleware.append(
+        Middleware(Belonging)
+    )  # further in than others: its refusals are answered
+    if shortcuts:
+        app.user_middleware.append(Middleware(Shortcuts, shortcuts=shortcuts))
     return app
 
 

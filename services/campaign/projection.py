@@ -18,7 +18,7 @@ def row(view: View) -> tuple[Any, ...]:
 
 AUDIENCE: Projection[Audience, Told, View] = Projection(
     name="audience",
-    version=1,
+    version=2,
     consumes=projector.CONSUMES,
     emits=projector.EMITS,
     policies=frozenset({NAME}),

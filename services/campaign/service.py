@@ -12,4 +12,5 @@ SERVICE = Service(
     projections=(AUDIENCE,),
     journals=(HISTORY,),
     recall=recall,
+    version=2,
 )

@@ -49,7 +49,13 @@ def build(own: Settings, settings: KernelSettings | None = None) -> FastAPI:
         internal.router,
     ]
     app = build_app(
-        SERVICE, own, routers, title="Tenure: interaction", extra=extra, settings=settings
+        SERVICE,
+        own,
+        routers,
+        title="Tenure: interaction",
+        extra=extra,
+        settings=settings,
+        shortcuts=[events.SHORTCUT],
     )
     app.state.words = {**app.state.words, **ERRORS}
     return app

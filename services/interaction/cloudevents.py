@@ -2,10 +2,10 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
+import msgspec
 import orjson
 
 from services.interaction.judging import Refused, parsed
@@ -62,7 +62,9 @@ def as_structured(record: Record) -> Record:
     if not record.attributes or kind.lower().startswith("application/cloudevents"):
         return record
     event = structured(of_kafka(record.attributes), kind, record.value)
-    return replace(record, value=orjson.dumps(event), content_type=STRUCTURED, attributes=None)
+    return msgspec.structs.replace(
+        record, value=orjson.dumps(event), content_type=STRUCTURED, attributes=None
+    )
 
 
 def _unquoted(value: bytes) -> bytes:

@@ -17,6 +17,7 @@ from services.interaction import arrivals
 from services.interaction.arrivals import CUSTOMER_ID, NUMBER, Arrival
 from services.interaction.judging import Judge, Refused
 from services.interaction.naming import name_customers
+from services.interaction.passed import Passed
 from services.interaction.recalling import UNKNOWN_CONTENT
 from services.interaction.sent import CloudEvent, Sent, Translated, Unreadable
 from shared import metrics
@@ -56,6 +57,7 @@ class Door:
         self._lanes: dict[Topic, Batching] = {
             topic: Batching(kernel.log, topic) for topic in ("inbound", "backfill")
         }
+        self._passed = Passed(kernel.database)
         self._bytes = 0
 
     async def take(
@@ -145,14 +147,7 @@ class Door:
     async def _repeats_before(self, verdicts: Sequence[Verdict]) -> None:
         """What was resolved already is known here; what is still on its way the resolver drops."""
         keyed = [(_key(v.arrival), v) for v in verdicts if v.arrival]
-        if not keyed:
-            return
-        async with self._kernel.database.read() as conn:
-            rows = await conn.fetch(
-                "SELECT key, content, customer_id FROM door WHERE key = ANY($1)",
-                [key for key, _ in keyed],
-            )
-        passed = {row["key"]: row for row in rows}
+        passed = await self._passed.find([key for key, _ in keyed])
         for key, verdict in keyed:
             if key in passed and verdict.arrival is not None:
                 _compare(verdict, verdict.arrival, passed[key]["content"].hex())

@@ -134,7 +134,7 @@ class Resolver:
             record.offset,
         )
         signature = arrivals.sign(record.value, self._secret) if signed else None
-        return replace(record, signature=signature)
+        return msgspec.structs.replace(record, signature=signature)
 
     async def apply(self, lease: Lease, records: Sequence[Record]) -> Lease:
         """Resolve the records; answer the lease as it is after the commit."""
@@ -174,7 +174,7 @@ class Resolver:
             record = entry.record
             ours = arrivals.is_ours(record.value, record.signature, self._secret)
             detail = entry.detail | {"signed": True} if ours else entry.detail
-            unnumbered = replace(record, origin=None, sequence=None)
+            unnumbered = msgspec.structs.replace(record, origin=None, sequence=None)
             plain.append(replace(entry, record=unnumbered, detail=detail))
         if plain:
             await put_aside(conn, SERVICE, "quarantined", topic, plain)

@@ -50,7 +50,15 @@ def build(own: Settings, settings: KernelSettings | None = None) -> FastAPI:
         *(customers.router, editing.router, merge_preview.router, merges.router),
         *(policies.router, merging_policy.router, quarantine_router("profile")),
     ]
-    app = build_app(SERVICE, own, routers, title="Tenure: profile", extra=extra, settings=settings)
+    app = build_app(
+        SERVICE,
+        own,
+        routers,
+        title="Tenure: profile",
+        extra=extra,
+        settings=settings,
+        shortcuts=[customers.SHORTCUT],
+    )
     app.state.words = {**app.state.words, **ERRORS}
     return app
 

@@ -88,7 +88,7 @@ def search(view: View) -> str:
 
 PROFILE: Projection[Profile, Told, View] = Projection(
     name="profile",
-    version=1,
+    version=2,
     consumes=CONSUMES,
     policies=frozenset({LIFECYCLE, TAGS}),
     shows=SHOWS,

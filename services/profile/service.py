@@ -15,4 +15,5 @@ SERVICE = Service(
     claims=claims,
     recall=recall,
     tasks=(automation.TASK,),
+    version=2,
 )

@@ -2,7 +2,17 @@
 
 from fastapi import FastAPI
 
-from services.scoring.api import matrix, merging, models, policies, scores
+from services.scoring.api import (
+    forecasts,
+    matrix,
+    merging,
+    models,
+    offers,
+    policies,
+    recommendations,
+    scores,
+    series,
+)
 from services.scoring.service import SERVICE
 from services.scoring.settings import Settings
 from services.scoring.words import ERRORS
@@ -18,10 +28,15 @@ def build(own: Settings, settings: KernelSettings | None = None) -> FastAPI:
         matrix.router,
         policies.router,
         models.router,
+        recommendations.router,
+        forecasts.router,
+        series.router,
         merging.router,
         quarantine_router("scoring"),
     ]
-    app = build_app(SERVICE, own, routers, title="Tenure: scoring", settings=settings)
+    app = build_app(
+        SERVICE, own, routers, title="Tenure: scoring", extra=offers.extra, settings=settings
+    )
     app.state.words = {**app.state.words, **ERRORS}
     return app
 

@@ -115,6 +115,36 @@ class Override(_Body):
     reason: Annotated[str, Words(2000, 1)]
 
 
+MOST_VERSIONS = 2**31 - 1
+Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
+VersionNumber = Annotated[int, Field(ge=0, le=MOST_VERSIONS)]
+
+
+class Train(_Body):
+    """A new version is to be trained on the log as it is now."""
+
+    seed: Seed = 0
+
+
+class InSpite(_Body):
+    """Why a version is to hold in spite of its figures."""
+
+    reason: Annotated[str, Words(2000, 1)]
+
+
+class Promote(_Body):
+    """A version is to be in force."""
+
+    version: VersionNumber
+    override: InSpite | None = None
+
+
+class LookAt(_Body):
+    """A version is to score beside the one in force."""
+
+    version: VersionNumber
+
+
 _THRESHOLDS = TypeAdapter(ScoringThresholds)
 
 

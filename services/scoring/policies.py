@@ -12,7 +12,13 @@ import msgspec
 from services.scoring.models.bgnbd import Parameters
 from shared.projection import Policies, Policy
 
-CHURN, RFM, SCORING, POPULATION = NAMES = ("churn", "rfm", "scoring", "population")
+CHURN, RFM, SCORING, POPULATION, SHADOW = NAMES = (
+    "churn",
+    "rfm",
+    "scoring",
+    "population",
+    "churn_shadow",
+)
 
 Band = Literal["low", "medium", "high"]
 BANDS: tuple[Band, ...] = ("low", "medium", "high")
@@ -51,8 +57,58 @@ class Usual(msgspec.Struct, frozen=True, kw_only=True):
     """Median of purchase days after the first, per week since the first."""
 
 
+class Line(msgspec.Struct, frozen=True, array_like=True):
+    """What one feature adds to the log odds: `weight` for each unit of it beyond `usual`."""
+
+    feature: str
+    weight: float
+    low: float
+    """Where the data it was learnt from begins and ends: beyond, a value counts as the end."""
+    high: float
+    usual: float
+    """Median of the active customers."""
+
+
+class Learnt(msgspec.Struct, frozen=True, kw_only=True):
+    """Log odds of no purchase day within a horizon: a sum over features, then calibrated."""
+
+    horizon_days: int
+    base: float
+    """Log odds of whom everything is usual."""
+    lines: list[Line]
+    slope: float = 1.0
+    shift: float = 0.0
+    """Calibration: log odds = shift + slope * sum; learnt on a window that the lines had not seen."""
+    closed: Parameters
+    """The BG/NBD whose answer is one of the features."""
+
+
+class Calibrated(msgspec.Struct, frozen=True, kw_only=True):
+    """A trained model of churn, by horizon."""
+
+    horizons: list[Learnt]
+    """The first one is that of the bands."""
+    purchase_value: dict[str, float] = {}
+    """What a purchase day is usually worth, in minor units by currency."""
+    answers: float = 0.7
+    """Mean of all answers to surveys, 0 to 1."""
+
+
+class Promotion(msgspec.Struct, frozen=True):
+    """Who put a version in force, and why in spite of its figures."""
+
+    by: str
+    at: str
+    """RFC 3339."""
+    override: str | None = None
+
+
 class ChurnModel(msgspec.Struct, frozen=True, kw_only=True):
-    """A fitted BG/NBD and how sure it is. Times in weeks unless a name says otherwise."""
+    """A fitted BG/NBD and how sure it is, and a trained model where one was promoted. Times in weeks
+    unless a name says otherwise.
+
+    BG/NBD foretells purchases and, without `calibrated`, churn.
+    """
 
     model: Literal["bg_nbd"] = "bg_nbd"
     horizon_days: int = 90
@@ -67,6 +123,19 @@ class ChurnModel(msgspec.Struct, frozen=True, kw_only=True):
     fitted_at: str | None = None
     """The clock when it was fitted, RFC 3339."""
     source: str = "population"
+    calibrated: Calibrated | None = None
+    version: int | None = None
+    """Of the model, where it is not that of the policy: versions are put in force again, and numbers
+    of published policies only ascend."""
+    promoted: Promotion | None = None
+
+
+class Shadow(msgspec.Struct, frozen=True, kw_only=True):
+    """The policy `churn_shadow`: a model that is only looked at."""
+
+    model: ChurnModel | None = None
+    """None: no longer."""
+    by: str = ""
 
 
 class RfmCuts(msgspec.Struct, frozen=True, kw_only=True):
@@ -227,6 +296,25 @@ def label(policies: Policies, name: str) -> str:
     """Name and version in force, such as `churn@4`; `@0` is the default."""
     policy = policies.get(name)
     return f"{name}@{policy.version if policy else 0}"
+
+
+def churn_version(policies: Policies) -> int:
+    """Version of the churn model in force."""
+    model = _in_force(policies, CHURN, ChurnModel)
+    if model is None:
+        return 0
+    return policies[CHURN].version if model.version is None else model.version
+
+
+def churn_label(policies: Policies) -> str:
+    """The churn model in force, such as `churn@4`."""
+    return f"{CHURN}@{churn_version(policies)}"
+
+
+def shadow_model(policies: Policies) -> ChurnModel | None:
+    """The model that scores beside the one in force, if one does; its `version` is set."""
+    shadow = _in_force(policies, SHADOW, Shadow)
+    return None if shadow is None else shadow.model
 
 
 def _in_force(policies: Policies, name: str, shape: type[_Body]) -> _Body | None:

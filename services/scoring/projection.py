@@ -28,12 +28,15 @@ COLUMNS = (
     "satisfaction",
     "answers",
     "answer_points",
+    "shadow_version",
+    "shadow_probability",
+    "shadow_band",
 )
 
 
 def row(view: View) -> tuple[Any, ...]:
     """Values of `COLUMNS`; None for who never bought, but for what people say and decide."""
-    cell, mood = view.matrix, view.satisfaction
+    cell, mood, shadow = view.matrix, view.satisfaction, view.shadow
     said = (
         cell.cell if cell else None,
         cell.found if cell else None,
@@ -44,6 +47,9 @@ def row(view: View) -> tuple[Any, ...]:
         mood.score if mood else None,
         mood.answers if mood else None,
         mood.points if mood else None,
+        shadow.version if shadow else None,
+        shadow.probability if shadow else None,
+        shadow.band if shadow else None,
     )
     if view.churn is None or view.rfm is None or view.totals is None:
         return (None,) * (len(COLUMNS) - len(said)) + said
@@ -66,7 +72,7 @@ def row(view: View) -> tuple[Any, ...]:
 
 SCORES: Projection[State, Told, View] = Projection(
     name="score",
-    version=2,
+    version=3,
     consumes=projector.CONSUMES,
     shows=projector.SHOWS,
     emits=projector.EMITS,

@@ -1,14 +1,19 @@
 """Policies that depend on the population are fitted and published by one owner: first when the log is caught up and
 holds enough customers, after a backfill is closed, then daily by the clock on the log."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import orjson
 
+from services.scoring import registry
 from services.scoring.fitting import ENOUGH
+from services.scoring.policies import CHURN
 from services.scoring.task import fit
+from shared.database import Connection
 from shared.kernel import Kernel
+from shared.language import PolicyPublished
 from shared.outbox import OUTBOX
 from shared.own_events import everywhere
 from shared.service import Task
@@ -61,18 +66,15 @@ async def publish(kernel: Kernel) -> None:
         return
     async with kernel.database.read() as conn:
         published = await fit(conn, now.clock)
-    partitions = kernel.settings.partitions
-    entries = [
-        entry
-        for policy in published
-        for entry in everywhere("scoring", "policy.published", policy, now.clock, partitions)
-    ]
     async with kernel.database.transaction() as conn:
         # Two workers may both believe to be the owner: the second finds that the first was here.
         await conn.execute("SELECT pg_advisory_xact_lock(hashtextextended('fit', 11))")
         done = await conn.fetchrow("SELECT done_at, note FROM task WHERE name = $1", NAME)
         if done and done["done_at"] >= now.clock and done["note"]["histories"] == now.histories:
             return
+        await registry.lock(conn, CHURN)
+        if not await _is_next(conn, published):
+            return  # a version was put in force meanwhile: fitted again in a moment, beside that one
         await conn.execute(
             "INSERT INTO task VALUES ($1, $2, $3::jsonb)"
             " ON CONFLICT (name) DO UPDATE SET done_at = excluded.done_at, note = excluded.note",
@@ -80,8 +82,28 @@ async def publish(kernel: Kernel) -> None:
             now.clock,
             orjson.dumps({"histories": now.histories}).decode(),
         )
+        for policy in published:
+            if policy.name == CHURN:
+                model = policy.body["version"]
+                number = policy.version
+                await registry.note(
+                    conn, CHURN, number, now.clock, number if model is None else model
+                )
+        entries = [
+            entry
+            for policy in published
+            for entry in everywhere(
+                "scoring", "policy.published", policy, now.clock, kernel.settings.partitions
+            )
+        ]
         await OUTBOX.append(conn, entries, now.clock)
     kernel.outbox_hint.give()
+
+
+async def _is_next(conn: Connection, published: Sequence[PolicyPublished]) -> bool:
+    """Whether the number of the churn model is still free."""
+    numbers = [policy.version for policy in published if policy.name == CHURN]
+    return not numbers or numbers[0] == await registry.next_number(conn)
 
 
 async def _caught_up(kernel: Kernel) -> bool:

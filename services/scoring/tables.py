@@ -2,17 +2,20 @@
 found when a month was over."""
 
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     Boolean,
     Column,
     Double,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     PrimaryKeyConstraint,
     SmallInteger,
     Table,
     Text,
+    text,
 )
 from sqlalchemy.dialects.postgresql import JSONB, UUID
 
@@ -44,6 +47,9 @@ score = row_table(
     Column("satisfaction", Double),
     Column("answers", Integer),
     Column("answer_points", BigInteger),
+    Column("shadow_version", Integer),
+    Column("shadow_probability", Double),
+    Column("shadow_band", Text),
 )
 """Days are ordinals of local dates; `monetary` and `spend_year` (of twelve months) are in minor
 units of `currency`, the main one. `matrix` is the cell that holds, `matrix_found` the one that the
@@ -107,3 +113,135 @@ matrix_standing = Table(
     Column("active_months", SmallInteger),
 )
 """Where everybody was at the last review."""
+
+basket = Table(
+    "basket",
+    metadata,
+    Column("event_id", UUID, primary_key=True),
+    Column("customer_id", UUID, nullable=False),
+    Column("day", Integer, nullable=False),
+    Column("gone", Text),
+    Column("body", LargeBinary, nullable=False),
+    Index("basket_customer", "customer_id", "day"),
+    Index("basket_gone", "gone", postgresql_where=text("gone IS NOT NULL")),
+)
+"""One row an event that changed an order: `baskets.rows.Basket`. `day`: ordinal of a local date;
+`gone`: the version of the order that counts no more."""
+
+grievance = Table(
+    "grievance",
+    metadata,
+    Column("customer_id", UUID, nullable=False),
+    Column("complaint_id", Text, nullable=False),
+    Column("at", Time, nullable=False),
+    Column("event_id", Text, nullable=False),
+    Column("order_id", Text),
+    Column("products", ARRAY(Text), nullable=False),
+    Index("grievance_customer", "customer_id", "at"),
+)
+"""What complaints are about: the publisher's order, products."""
+
+recommender = Table(
+    "recommender",
+    metadata,
+    Column("level", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("at", Time, nullable=False),
+    Column("about", JSONB, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("level", "version"),
+)
+"""Models of recommendations, the newest three of each level. `at`: the clock on the log."""
+
+audience_of = Table(
+    "audience_of",
+    metadata,
+    Column("level", Text, nullable=False),
+    Column("item", Text, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("level", "item"),
+)
+"""Whom to offer an item to, by the newest model: at most some hundred customers an item."""
+
+forecast = Table(
+    "forecast",
+    metadata,
+    Column("measure", Text, primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("at", Time, nullable=False),
+    Column("about", JSONB, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("history", LargeBinary, nullable=False),
+)
+"""The newest forecast of each measure, with the weeks that it was made of."""
+
+series = Table(
+    "series",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("revision", BigInteger, nullable=False),
+    Column("about", JSONB, nullable=False),
+    Column("points", JSONB, nullable=False),
+    Column("changed_at", Time, nullable=False),
+    Column("changed_by", Text, nullable=False),
+)
+"""Uploaded series, twenty at most; `points`: rows of [key or null, date, value], in order."""
+
+model_version = Table(
+    "model_version",
+    metadata,
+    Column("name", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("trained_at", Time, nullable=False),
+    Column("trained_by", Text, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("passes", Boolean, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("name", "version"),
+)
+"""One row a model that was trained. `body`: the candidate as JSON, byte for byte as it was made;
+`digest`: its SHA-256. Fits of every day stand among the policies."""
+
+model_training = Table(
+    "model_training",
+    metadata,
+    Column("name", Text, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("progress", Double, nullable=False),
+    Column("seed", BigInteger, nullable=False),
+    Column("position", JSONB),
+    Column("asked_by", Text, nullable=False),
+    Column("asked_at", Time, nullable=False),
+    Column("started_at", Time),
+    Column("ended_at", Time),
+    Column("beat_at", Time),
+    Column("owner", Text),
+    Column("attempts", Integer, nullable=False),
+    Column("version", Integer),
+    Column("code", Text),
+    Column("context", JSONB),
+    PrimaryKeyConstraint("name", "number"),
+)
+"""One row a training that was asked for: `queued`, `running`, `done` (`version`) or `failed` (`code`,
+and what fills in its words). `beat_at`: when its owner last gave a sign of life."""
+Index(
+    "model_training_at_work",
+    model_training.c.name,
+    unique=True,
+    postgresql_where=model_training.c.status.in_(("queued", "running")),
+)
+
+model_promotion = Table(
+    "model_promotion",
+    metadata,
+    Column("name", Text, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("at", Time, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("override", Text),
+    PrimaryKeyConstraint("name", "number"),
+)
+"""Who put which version in force; `number`: of the policy that was published with it; `override`: why
+in spite of its figures."""

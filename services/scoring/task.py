@@ -20,7 +20,7 @@ from services.scoring.fitting import (
 )
 from services.scoring.population import Everybody, fit_population, is_same_population
 from services.scoring.queries import policies_in_force
-from services.scoring.tables import score
+from services.scoring.tables import model_version, score
 from shared.database import ReadConnection, fetch
 from shared.language import PolicyPublished
 from shared.moments import micros
@@ -48,6 +48,7 @@ _SPENT = select(
 _ANSWERS = select(
     func.coalesce(func.sum(score.c.answers), 0), func.coalesce(func.sum(score.c.answer_points), 0)
 ).where(score.c.head == score.c.customer_id)
+_NEWEST_KEPT = select(func.max(model_version.c.version)).where(model_version.c.name == rules.CHURN)
 
 
 async def fit(conn: ReadConnection, clock: datetime) -> list[PolicyPublished]:
@@ -62,7 +63,8 @@ async def fit(conn: ReadConnection, clock: datetime) -> list[PolicyPublished]:
     churn, cuts = await asyncio.to_thread(_fit, population, clock)
     published: list[PolicyPublished] = []
     if rules.CHURN not in in_force or not is_same_model(rules.churn_model(in_force), churn):
-        published.append(_next(in_force, rules.CHURN, churn))
+        kept = await fetch(conn, _NEWEST_KEPT)
+        published.append(_next(in_force, rules.CHURN, _beside(in_force, churn), kept[0][0]))
     known = rules.rfm_cuts(in_force)
     if known is None or not is_same_cuts(known, cuts):
         published.append(_next(in_force, rules.RFM, cuts))
@@ -89,9 +91,22 @@ def _fit(population: Population, clock: datetime) -> tuple[rules.ChurnModel, rul
     return fit_churn(population, clock), fit_rfm(population, clock)
 
 
-def _next(in_force: Policies, name: str, body: msgspec.Struct) -> PolicyPublished:
+def _beside(in_force: Policies, churn: rules.ChurnModel) -> rules.ChurnModel:
+    """A trained model that is in force stays: only the BG/NBD beside it is of today."""
+    known = rules.churn_model(in_force)
+    if known.calibrated is None:
+        return churn
+    return msgspec.structs.replace(
+        churn, calibrated=known.calibrated, version=known.version, promoted=known.promoted
+    )
+
+
+def _next(
+    in_force: Policies, name: str, body: msgspec.Struct, kept: int | None = None
+) -> PolicyPublished:
+    """The next version; `kept`: the newest that is taken otherwise."""
     known = in_force.get(name)
-    version = known.version + 1 if known else 1
+    version = max(known.version if known else 0, kept or 0) + 1
     return PolicyPublished(name=name, version=version, body=msgspec.to_builtins(body))
 
 

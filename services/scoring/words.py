@@ -7,9 +7,42 @@ ERRORS: Words = {
         "en": "There is no such model, or no such version of it.",
         "zh": "没有找到该模型或该版本。",
     },
+    "training_not_found": {
+        "en": "There is no such training of this model.",
+        "zh": "没有找到该模型的此次训练。",
+    },
+    "training_at_work": {
+        "en": "This model is being trained already; wait until that training has ended.",
+        "zh": "该模型正在训练中，请等待其结束。",
+    },
+    "model_worse_than_baseline": {
+        "en": "On the last period that has closed this version was worse than a simple rule. It is put"
+        " in force only with `override` and a reason, which stay on record.",
+        "zh": "在最近一个完整时段上，该版本不如简单规则；只有附上理由（override）才能启用，并会留存记录。",
+    },
     "policy_version_not_found": {
         "en": "This policy has no such version.",
         "zh": "该策略没有此版本。",
+    },
+    "item_not_found": {
+        "en": "There is no such product or category among what was bought.",
+        "zh": "在已购买的商品或品类中没有找到它。",
+    },
+    "category_not_found": {
+        "en": "There is no such category or department.",
+        "zh": "没有找到该品类或部门。",
+    },
+    "series_not_found": {
+        "en": "There is no series of that name.",
+        "zh": "没有该名称的序列。",
+    },
+    "too_many_series": {
+        "en": "There are {limit} series already; delete one first.",
+        "zh": "序列已达 {limit} 个，请先删除一个。",
+    },
+    "repeated_point": {
+        "en": "This point was given before, for the same key and date.",
+        "zh": "该点与前面的点重复（键和日期相同）。",
     },
     "review_not_found": {
         "en": "There is no review of that month.",
@@ -25,6 +58,45 @@ REASONS: Words = {
     "purchase_days": {
         "en": "Days with a purchase: {value} (usual in the same time: {usual}); {effect}.",
         "zh": "有购买的天数 {value} 天（同期客户通常 {usual} 天），{effect}。",
+    },
+    "rhythm": {
+        "en": "By rhythm alone (BG/NBD) they would stay away with {value} % (usual: {usual} %);"
+        " {effect}.",
+        "zh": "仅按购买节奏（BG/NBD）推算，不再购买的概率为 {value}%（通常 {usual}%），{effect}。",
+    },
+    "gap_days": {
+        "en": "Days from one purchase to the next: {value} (usual: {usual}); {effect}.",
+        "zh": "购买间隔 {value} 天（通常 {usual} 天），{effect}。",
+    },
+    "bought_once": {
+        "en": "Bought on one day only; {effect}.",
+        "zh": "只在一天购买过，{effect}。",
+    },
+    "span_days": {
+        "en": "Days from the first purchase to the last: {value} (usual: {usual}); {effect}.",
+        "zh": "首次与末次购买相隔 {value} 天（通常 {usual} 天），{effect}。",
+    },
+    "orders_lately": {
+        "en": "Orders of the last year, the older the less they count: {value} (usual: {usual});"
+        " {effect}.",
+        "zh": "近一年订单（越早权重越低）{value} 笔（通常 {usual} 笔），{effect}。",
+    },
+    "purchase_value": {
+        "en": "A purchase day is worth {value} % of what is usual; {effect}.",
+        "zh": "每个购买日的金额为通常的 {value}%，{effect}。",
+    },
+    "complaints_open": {
+        "en": "Open complaints: {value} (usual: {usual}); {effect}.",
+        "zh": "未结投诉 {value} 件（通常 {usual} 件），{effect}。",
+    },
+    "complaints_settled": {
+        "en": "Complaints that were resolved: {value} (usual: {usual}); {effect}.",
+        "zh": "已解决投诉 {value} 件（通常 {usual} 件），{effect}。",
+    },
+    "answers": {
+        "en": "Answers to surveys, in points above the mean of all (fewer answers count less):"
+        " {value} (usual: {usual}); {effect}.",
+        "zh": "调查评分高出平均 {value} 分（回答越少权重越低；通常 {usual} 分），{effect}。",
     },
     "open_complaints": {
         "en": "Open complaints: {value}. The probability does not take them into account.",
@@ -190,9 +262,25 @@ NOTES: Words = {
     },
     "fitted": {
         "en": "Fitted to all customers with a purchase. Standard errors say how well the data fixes"
-        " the parameters, not how well the model foretells: that is not back-tested yet.",
+        " the parameters, not how well the model foretells. How it foretells stands beside every"
+        " trained version, as bg_nbd.",
         "zh": "根据全部有购买记录的客户拟合。标准误只说明参数估计的精度，不代表预测的准确度；"
-        "模型尚未经过回测。",
+        "其预测效果列在每个训练版本的 bg_nbd 一栏。",
+    },
+    "trained": {
+        "en": "Trained on the log up to a position, on customers as they stood on earlier mornings. Its"
+        " figures are of a period that a model made in the same way had not seen. The parameters are"
+        " those of the BG/NBD that foretells purchases and is one of its features.",
+        "zh": "根据截至某一位置的日志、按客户在过去各日清晨的状态训练。指标取自同样方法的模型未见过的"
+        "时段。参数属于其中用于预测购买、并作为特征之一的 BG/NBD。",
+    },
+    "worse": {
+        "en": "On the last period that has closed it was worse than a simple rule.",
+        "zh": "在最近一个完整时段上不如简单规则。",
+    },
+    "unread": {
+        "en": "{count} events of the log could not be read by the training.",
+        "zh": "训练时有 {count} 条日志事件无法读取。",
     },
     "at_bound": {
         "en": "These parameters ran to the edge of what is searched, so the data does not fix"
@@ -205,9 +293,142 @@ NOTES: Words = {
     },
 }
 
+STATUSES: Words = {
+    "in_force": {"en": "In force", "zh": "使用中"},
+    "shadow": {"en": "Shadow", "zh": "影子"},
+    "candidate": {"en": "Candidate", "zh": "候选"},
+    "refused": {"en": "Refused", "zh": "未通过"},
+    "retired": {"en": "Retired", "zh": "已停用"},
+}
+
+TRAININGS: Words = {
+    "queued": {"en": "Waits for a worker.", "zh": "等待执行。"},
+    "running": {"en": "At work: {percent} %.", "zh": "进行中：{percent}%。"},
+    "done": {"en": "Made version {version}.", "zh": "已生成版本 {version}。"},
+    "not_enough_customers": {
+        "en": "There are {customers} customers with a purchase; a model needs {enough}. What is in"
+        " force stays.",
+        "zh": "有购买记录的客户 {customers} 位，训练至少需要 {enough} 位；现用模型不变。",
+    },
+    "not_enough_history": {
+        "en": "The purchases go back {days} days; to learn {horizon} days ahead, and to be judged, takes"
+        " twice as long and four weeks. What is in force stays.",
+        "zh": "购买记录仅 {days} 天；学习并检验未来 {horizon} 天至少需要两倍时间再加四周；现用模型不变。",
+    },
+    "all_alike": {
+        "en": "In the closed periods there are only {rarer} customers of those who came back or of those"
+        " who did not; a model needs {enough} of both. What is in force stays.",
+        "zh": "已结束时段中，回购或未回购的客户仅 {rarer} 位，两者至少各需 {enough} 位；现用模型不变。",
+    },
+    "nobody_active": {
+        "en": "Nobody has bought within the last 90 days. What is in force stays.",
+        "zh": "最近 90 天内无人购买；现用模型不变。",
+    },
+    "training_interrupted": {
+        "en": "It was interrupted {attempts} times and is not tried again. What is in force stays.",
+        "zh": "已中断 {attempts} 次，不再重试；现用模型不变。",
+    },
+    "training_failed": {
+        "en": "It failed {attempts} times; the worker's log says why. What is in force stays.",
+        "zh": "已失败 {attempts} 次，原因见工作进程日志；现用模型不变。",
+    },
+}
+
 MEANINGS: Words = {
+    "calibrated": {
+        "en": "Probability of no purchase in the next {days} days (trained on the log, calibrated).",
+        "zh": "未来 {days} 天内不再购买的概率（基于日志训练并校准）。",
+    },
     "churn": {
         "en": "Probability of no purchase in the next {days} days (BG/NBD over purchase days).",
         "zh": "未来 {days} 天内不再购买的概率（基于购买日的 BG/NBD 模型）。",
+    },
+}
+
+OFFERS: Words = {
+    "no_orders": {
+        "en": "Nobody has bought anything yet: there is nothing to learn from.",
+        "zh": "尚无任何购买记录，无从学习。",
+    },
+    "not_yet": {
+        "en": "Nothing was learnt from the purchases yet: it will be when the log is caught up and no"
+        " import is open.",
+        "zh": "尚未从购买记录中学习：待日志处理完毕且没有进行中的导入后进行。",
+    },
+    "popular": {
+        "en": "This customer never bought anything: what most customers bought lately is shown.",
+        "zh": "该客户尚无购买记录：显示近期最多客户购买的商品。",
+    },
+    "no_lines": {
+        "en": "This customer's orders do not say what was in them: what most customers bought lately"
+        " is shown.",
+        "zh": "该客户的订单没有商品明细：显示近期最多客户购买的商品。",
+    },
+    "few_customers": {
+        "en": "Fewer than {enough} customers have bought: take the order as a rough one.",
+        "zh": "有购买记录的客户不足 {enough} 位，排序仅供粗略参考。",
+    },
+    "nothing_left": {
+        "en": "There is nothing left to recommend.",
+        "zh": "没有可推荐的内容。",
+    },
+    "complaint": {
+        "en": "The customer complained about it.",
+        "zh": "该客户曾对其投诉。",
+    },
+    "just_bought": {
+        "en": "Bought {since} days ago; due again in about {until} days.",
+        "zh": "{since} 天前刚购买，约 {until} 天后才再次需要。",
+    },
+    "together": {
+        "en": "On {percent} % of the visits with the one the other was bought too: {times} times as"
+        " often as by chance.",
+        "zh": "购买前者时有 {percent}% 同时购买了后者，是随机情况的 {times} 倍。",
+    },
+    "list_again": {"en": "Buys it again", "zh": "再次购买"},
+    "list_new": {"en": "New to them", "zh": "尚未买过"},
+    "by_frequency": {"en": "how often they bought it", "zh": "按购买次数"},
+    "by_decay": {"en": "how often and how lately", "zh": "按购买次数与新近程度"},
+    "by_network": {"en": "a trained network", "zh": "训练所得的网络"},
+    "by_popularity": {"en": "popularity", "zh": "按热销程度"},
+    "by_ease": {"en": "what goes with what (EASE)", "zh": "按搭配关系（EASE）"},
+}
+
+DEMAND: Words = {
+    "no_orders": OFFERS["no_orders"],
+    "not_yet": {
+        "en": "No forecast was made yet: it will be when the log is caught up and no import is open.",
+        "zh": "尚未生成预测：待日志处理完毕且没有进行中的导入后生成。",
+    },
+    "no_money": {
+        "en": "The lines of the orders do not say what they cost, or no forecast was made yet.",
+        "zh": "订单明细没有金额，或尚未生成预测。",
+    },
+    "unit_units": {"en": "units", "zh": "件"},
+    "unit_lines": {"en": "lines of orders", "zh": "订单行"},
+    "unit_money": {"en": "money, of the lines", "zh": "金额（明细合计）"},
+    "weeks": {
+        "en": "Monday to Sunday by each purchase's local day (where an event names no offset:"
+        " {timezone}); which week is running is by {timezone}.",
+        "zh": "周一至周日，按每笔购买的当地日期（事件未注明时区时按 {timezone}）；当前周按 {timezone} 计算。",
+    },
+    "uncategorised": {"en": "Without a category", "zh": "未分类"},
+    "other categories": {"en": "All other categories", "zh": "其他品类"},
+    "total": {"en": "Total", "zh": "合计"},
+    "": {"en": "Without a department", "zh": "未分部门"},
+    "method_model": {"en": "trained model and 4-week mean", "zh": "训练模型与四周均值"},
+    "method_mean": {"en": "mean of the last 4 weeks", "zh": "最近四周均值"},
+    "method_sum": {"en": "sum of its categories", "zh": "所含品类之和"},
+    "method_none": {
+        "en": "first sold in the running week: forecast from next Monday on",
+        "zh": "本周首次售出：下周一起预测",
+    },
+    "raises": {
+        "en": "{cause}: {percent} % above the level of the last weeks.",
+        "zh": "{cause}：比近几周水平高 {percent}%。",
+    },
+    "lowers": {
+        "en": "{cause}: {percent} % below the level of the last weeks.",
+        "zh": "{cause}：比近几周水平低 {percent}%。",
     },
 }

@@ -9,7 +9,7 @@ keeps a row per order.
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Required
+from typing import TYPE_CHECKING, Annotated, Any, Required
 
 from msgspec import Struct
 from pydantic import AfterValidator
@@ -35,7 +35,7 @@ class Contribution(Struct, frozen=True, gc=False, omit_defaults=True):
     orders: int
     """1; 0 for a refund whose order is not known."""
     spend: dict[str, int]
-    """Minor units per currency."""
+    """Minor units per currency, that of the order first: a refund may be in another one."""
     discount: dict[str, int]
     """Minor units per currency."""
     promoted: bool
@@ -44,6 +44,11 @@ class Contribution(Struct, frozen=True, gc=False, omit_defaults=True):
     """Number of basket lines per category."""
     channel: str | None = None
     store: str | None = None
+
+
+def orders_by_currency(part: Contribution) -> dict[str, int]:
+    """How many orders a contribution is in each currency of its `spend`: an order is one of its own currency alone."""
+    return {currency: part.orders if place == 0 else 0 for place, currency in enumerate(part.spend)}
 
 
 class Settled(Struct, frozen=True, gc=False, omit_defaults=True):
@@ -65,6 +70,10 @@ class Item(Struct, frozen=True, gc=False):
     name: str | None = None
     category: str | None = None
     quantity: float | None = None
+    amount: str | None = None
+    """What the line costs, in the currency of the basket's total."""
+    department: Any = None
+    """Above the category; the door does not judge it."""
 
 
 class PurchaseCompleted(Struct, frozen=True, gc=False):
@@ -97,6 +106,8 @@ class PurchaseRefunded(Struct, frozen=True, gc=False):
     order_id: str
     amount: Money | None = None
     refund_id: str | None = None
+    items: tuple[Item, ...] | None = None
+    """What came back."""
     settled: Settled | None = None
 
 

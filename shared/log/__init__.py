@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
 
+from msgspec import Struct
+
 Topic = Literal["inbound", "backfill", "customers"]
 
 MAX_RECORD_BYTES = 512 * 1024
@@ -30,8 +32,7 @@ class Entry:
     signature: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(Struct, frozen=True, gc=False):
     """What was appended. `offset` counts from 0; `recorded_at` is the log's own time (UTC)."""
 
     partition: int

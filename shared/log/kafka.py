@@ -11,6 +11,7 @@ import contextlib
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, get_args
 
 import orjson
@@ -31,13 +32,18 @@ from aiokafka.errors import (
 from shared.errors import Gap, Pause
 from shared.ids import new_id
 from shared.log import Entry, Genesis, Misconfigured, Record, Topic, check_sizes, topic_name
+from shared.tables import ORIGINS
 
 BATCH_BYTES = 900_000
 APPEND_SECONDS = 15.0
 READ_SECONDS = 20.0
 FETCH_BYTES = 2 << 20
+MANY = 500
 START_SECONDS = 10.0
 DAY_MS = 24 * 3600 * 1000
+CONTENT_TYPE = "application/cloudevents+json; charset=UTF-8"
+_USUAL = {text.encode(): text for text in (*ORIGINS, CONTENT_TYPE)}
+"""Values of headers that come again and again."""
 _LOST = (
     OffsetOutOfRangeError,
     NoOffsetForPartitionError,
@@ -313,7 +319,7 @@ def _fill(batch: Any, entries: Sequence[Entry], start: int) -> int:
     """Put entries into the batch until it is full; answer how many went in."""
     count = 0
     for entry in entries[start:]:
-        headers = [("content-type", b"application/cloudevents+json; charset=UTF-8")]
+        headers = [("content-type", CONTENT_TYPE.encode())]
         if entry.origin is not None:
             headers += [
                 ("origin", entry.origin.encode()),
@@ -371,7 +377,9 @@ class _Reader:
         while len(records) < events and total < size:
             async with asyncio.timeout(READ_SECONDS + wait):
                 answer = await consumer.getmany(
-                    self._partition, timeout_ms=timeout, max_records=min(500, events - len(records))
+                    self._partition,
+                    timeout_ms=timeout,
+                    max_records=min(MANY, events - len(records)),
                 )
             found = answer.get(self._partition, [])
             if not found:
@@ -380,7 +388,8 @@ class _Reader:
                 records.append(_record(message))
                 total += len(message.value or b"")
             self._at = found[-1].offset + 1
-            timeout = 5
+            # Behind, a moment fills the batch; caught up, who waits for more only makes these late.
+            timeout = 5 if len(records) >= MANY else 0
         return records
 
     async def _started(self) -> AIOKafkaConsumer:
@@ -469,19 +478,41 @@ class _Places:
 
 
 def _record(message: Any) -> Record:
-    headers = dict(message.headers or ())
-    origin, sequence = headers.get("origin"), headers.get("sequence")
-    content_type = headers.get("content-type")
-    attributes = {name: value or b"" for name, value in headers.items() if name.startswith("ce_")}
+    origin = sequence = signature = content_type = None
+    attributes: dict[str, bytes] = {}
+    for name, value in message.headers or ():
+        if name == "origin":
+            origin = value
+        elif name == "sequence":
+            sequence = value
+        elif name == "content-type":
+            content_type = value
+        elif name == "signature":
+            signature = value
+        elif name.startswith("ce_"):
+            attributes[name] = value or b""
     return Record(
-        partition=message.partition,
-        offset=message.offset,
-        recorded_at=datetime.fromtimestamp(message.timestamp / 1000, UTC),
-        key=(message.key or b"").decode(errors="replace"),
-        value=message.value or b"",
-        origin=origin.decode(errors="replace") if origin else None,
-        sequence=int(sequence) if sequence and sequence.isdigit() else None,
-        signature=headers.get("signature"),
-        content_type=content_type.decode(errors="replace") if content_type else None,
-        attributes=attributes or None,
+        message.partition,
+        message.offset,
+        _moment(message.timestamp),
+        _text(message.key or b""),
+        message.value or b"",
+        (_USUAL.get(origin) or _text(origin)) if origin else None,
+        int(sequence) if sequence and sequence.isdigit() else None,
+        signature,
+        (_USUAL.get(content_type) or _text(content_type)) if content_type else None,
+        attributes or None,
     )
+
+
+@lru_cache(maxsize=16)
+def _moment(milliseconds: int) -> datetime:
+    """All records of a batch carry the time of the log when it took the batch."""
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)
+
+
+def _text(value: bytes) -> str:
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.decode(errors="replace")

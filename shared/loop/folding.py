@@ -13,7 +13,7 @@ from uuid import UUID
 
 from shared import codec, metrics
 from shared.codec import Event
-from shared.database import Connection
+from shared.database import Connection, uuid_of
 from shared.errors import Poison
 from shared.failpoints import hit
 from shared.grouping import Move, regroup
@@ -22,6 +22,7 @@ from shared.ids import partition_of
 from shared.language import (
     ClockTicked,
     CustomerNumbered,
+    CustomerRegrouped,
     HistoryClosed,
     IdentifiersAdded,
     PolicyPublished,
@@ -40,6 +41,13 @@ from shared.service import Service
 from shared.tables import ORIGINS
 
 DUE_CHUNK = 200
+_INDEX = {origin: index for index, origin in enumerate(ORIGINS)}
+_OF_THE_KERNEL = frozenset(
+    {
+        *(ClockTicked, HistoryClosed, PolicyPublished),
+        *(CustomerNumbered, CustomerRegrouped, IdentifiersAdded),
+    }
+)
 
 
 @dataclass(slots=True)
@@ -48,8 +56,16 @@ class Batch:
 
     after: Lease
     events: list[tuple[Event, bytes]] = field(default_factory=list)
+    kernel: list[Event] = field(default_factory=list)
+    """Those of them that mean something to the kernel itself: few."""
     parked: list[Parked] = field(default_factory=list)
     repeated: int = 0
+
+    def add(self, event: Event, value: bytes) -> None:
+        """`value`: its bytes on the log."""
+        self.events.append((event, value))
+        if type(event.data) in _OF_THE_KERNEL:
+            self.kernel.append(event)
 
 
 class Folding:
@@ -89,7 +105,7 @@ class Folding:
         """Fold the records; answer the lease as it is after the commit."""
         batch = await self._sorted(lease, records)
         policies = dict(self._policies)
-        for event, _ in batch.events:
+        for event in batch.kernel:
             if isinstance(event.data, PolicyPublished):
                 _take_policy(policies, event.data)
         async with self._database.transaction() as conn:
@@ -115,21 +131,21 @@ class Folding:
     def sort(self, lease: Lease, records: Sequence[Record]) -> Batch:
         """Decide from numbers alone what is folded: the next is, a repeat is skipped, a hole is a `Gap`."""
         seen = list(lease.seen)
-        last, clock = lease.last_event, lease.clock
         offset = records[-1].offset + 1
         batch = Batch(after=lease)
         for record in records:
-            if record.origin not in ORIGINS or record.sequence is None:
+            origin = record.origin
+            index = _INDEX.get(origin) if origin is not None else None
+            if origin is None or index is None or record.sequence is None:
                 batch.parked.append(Parked(record, "no_origin", "decode"))
                 continue
-            index = ORIGINS.index(record.origin)
             if record.sequence <= seen[index]:
                 batch.repeated += 1
                 continue
             if record.sequence > seen[index] + 1:
-                if not self._gaps.coming(record.origin, seen[index] + 1):
+                if not self._gaps.coming(origin, seen[index] + 1):
                     if record is records[0]:
-                        raise Missing(record, record.origin, seen[index])
+                        raise Missing(record, origin, seen[index])
                     offset = (
                         record.offset
                     )  # what stands before the hole is folded; the next batch meets it
@@ -137,17 +153,14 @@ class Folding:
                 batch.repeated += 1  # it will be: everything behind the missing one comes again
                 continue
             seen[index] = record.sequence
-            event = self._decode(record, batch)
-            if event is not None:
-                last = event.id
-                if isinstance(event.data, ClockTicked):
-                    clock = max(clock, event.data.at) if clock else event.data.at
+            self._decode(record, batch)
+        ticks = [event.data.at for event in batch.kernel if isinstance(event.data, ClockTicked)]
         batch.after = replace(
             lease,
             next_offset=offset,
-            last_event=last,
+            last_event=batch.events[-1][0].id if batch.events else lease.last_event,
             seen=tuple(seen),
-            clock=clock,
+            clock=max((*ticks, *([lease.clock] if lease.clock else [])), default=None),
             mark=mark_before(records, offset),
         )
         return batch
@@ -158,7 +171,7 @@ class Folding:
         except Poison as poison:
             batch.parked.append(Parked.of(record, poison, "decode"))
             return None
-        batch.events.append((event, record.value))
+        batch.add(event, record.value)
         return event
 
     async def park(self, lease: Lease, record: Record, error: BaseException) -> Lease:
@@ -175,12 +188,12 @@ class Folding:
     ) -> list[tuple[int, Entry]]:
         partition = batch.after.partition
         appended: list[tuple[int, Entry]] = []
-        await _remember_identities(conn, (event for event, _ in batch.events))
-        moved = await regroup(conn, (event for event, _ in batch.events))
+        await _remember_identities(conn, batch.kernel)
+        moved = await regroup(conn, batch.kernel)
         for rows in self._rows:
             appended += await self._fold(conn, rows, batch, policies, moved)
         await self._keep_in_journals(conn, batch)
-        for event, _ in batch.events:
+        for event in batch.kernel:
             await self._system(conn, partition, event)
         if batch.parked:
             await park(conn, self._service.name, batch.parked, self._most_parked)
@@ -233,15 +246,14 @@ class Folding:
         self, conn: Connection, rows: Rows, batch: Batch, moved: dict[UUID, Move]
     ) -> tuple[dict[UUID, Held], dict[UUID, Event]]:
         """The parts that a batch is about, held and folded, and the last event of each."""
-        projection, reads = rows.projection, self._reads(rows.projection)
-        touching: defaultdict[UUID, list[Event]] = defaultdict(list)
+        projection = rows.projection
+        touching = self._touching(projection, batch)
         wanted: dict[tuple[UUID, str], None] = {}
-        for event, _ in batch.events:
-            if event.subject and event.type in reads:
-                customer_id = UUID(event.subject)
-                touching[customer_id].append(event)
-                for item in projection.item_keys(event):
-                    wanted[customer_id, item] = None
+        if projection.items_table is not None:
+            for customer_id, events in touching.items():
+                for event in events:
+                    for item in projection.item_keys(event):
+                        wanted[customer_id, item] = None
         if not touching and not moved:
             return {}, {}
         locked = dict.fromkeys((*touching, *moved), batch.after.partition)
@@ -257,13 +269,26 @@ class Folding:
         causes |= {customer_id: events[-1] for customer_id, events in touching.items()}
         return {key: held[key] for key in (*touching, *moved)}, causes
 
+    def _touching(self, projection: Any, batch: Batch) -> dict[UUID, list[Event]]:
+        """The events that a projection reads, by customer, in their order."""
+        reads = self._reads(projection)
+        by_subject: defaultdict[str, list[Event]] = defaultdict(list)
+        for event, _ in batch.events:
+            if event.type in reads:
+                by_subject[event.subject].append(event)
+        by_subject.pop("", None)
+        touching: dict[UUID, list[Event]] = {}
+        for subject, events in by_subject.items():
+            touching.setdefault(uuid_of(subject), []).extend(events)
+        return touching
+
     def _reads(self, projection: Any) -> frozenset[str]:
         return frozenset(projection.consumes | projection.shows)
 
     def _evolve(self, projection: Any, held: Held, events: Sequence[Event]) -> None:
-        state = held.state
+        state, evolve = held.state, projection.evolve
         for event in events:
-            state = projection.evolve(state, event)
+            state = evolve(state, event)
             if event.history is not None and event.history not in self._closed:
                 held.history.add(event.history)
         held.state = state
@@ -302,7 +327,8 @@ class Folding:
 
             async def apply(record: Record) -> None:
                 nonlocal appended
-                batch = Batch(after=lease, events=[(decode(record), record.value)])
+                batch = Batch(after=lease)
+                batch.add(decode(record), record.value)
                 appended += await self._write(conn, batch, self._policies)
 
             tried = await try_again(conn, "customers", lease.partition, apply)
@@ -316,7 +342,7 @@ class Folding:
 
     def _remember(self, batch: Batch, policies: dict[str, Policy]) -> None:
         self._policies = policies
-        for event, _ in batch.events:
+        for event in batch.kernel:
             match event.data:
                 case HistoryClosed(history=history):
                     self._closed.add(history)

@@ -44,14 +44,14 @@ class Refolding(Folding):
     async def _write(
         self, conn: Connection, batch: Batch, _policies: dict[str, Policy]
     ) -> list[tuple[int, Entry]]:
-        moved = await regroup(conn, (event for event, _ in batch.events))
+        moved = await regroup(conn, batch.kernel)
         for rows in self._rows:
             held, _ = await self._folded(conn, rows, batch, moved)
             for part, move in moved.items():
                 held[part].head = move.head
             await rows.write_parts(conn, list(held.values()))
             self.touched |= held.keys()
-            for event, _ in batch.events:
+            for event in batch.kernel:
                 if isinstance(event.data, HistoryClosed):
                     await rows.forget_history(conn, batch.after.partition, event.data.history)
         await self._keep_in_journals(conn, batch)

@@ -9,21 +9,21 @@ from uuid import UUID
 import msgspec
 import orjson
 from sqlalchemy import Table
-from sqlalchemy.dialects.postgresql import dialect as postgresql
 
 from shared.database import Connection, Row
 from shared.failpoints import hit
+from shared.loop.bulk import Bulk
 from shared.projection import Projection
 
 ALWAYS = datetime(1970, 1, 1, tzinfo=UTC)
 """A due time that has always passed: derive as soon as possible."""
 
-_DIALECT = postgresql()  # type: ignore[no-untyped-call]
-_HELD = "customer_id, head, parts, state, told, history, cause"
+_HELD = "customer_id, head, parts, state, told, NULLIF(history, '[]') AS history, cause"
 _OWN = ("customer_id", "state", "history")
 """What a part is by itself."""
 _READ = ("view", "told", "due_at", "cause")
 """What is read of a customer, and what is still to be told of it."""
+_NO_HISTORY = "[]"
 _encode = msgspec.msgpack.Encoder().encode
 
 AnyProjection = Projection[Any, Any, Any]
@@ -62,13 +62,14 @@ class Rows:
         self._told: Callable[[bytes], Any] = msgspec.msgpack.Decoder(projection.told).decode
         item = projection.item or msgspec.Struct
         self._item: Callable[[bytes], Any] = msgspec.msgpack.Decoder(item).decode
-        table, names = projection.table, projection.columns
-        self._write_row = _update_statement(table, (*_OWN, *_READ, *names))
-        self._write_part = _update_statement(table, (*_OWN, "head", "told", "due_at"))
-        self._write_head = _update_statement(table, (*_READ, "parts", *names))
+        names = projection.columns
+        self._rows = _update(projection, "rows", (*_OWN, *_READ, *names))
+        self._parts = _update(projection, "parts", (*_OWN, "head", "told", "due_at"))
+        self._heads = _update(projection, "heads", ("customer_id", *_READ, "parts", *names))
+        self._items = None if projection.items_table is None else _upsert(projection.items_table)
 
     async def hold(self, conn: Connection, partitions: Mapping[UUID, int]) -> dict[UUID, Held]:
-        """Make the rows that are missing, each with its partition, then lock them and the heads of absorbed parts, all
+        """Make the rows that are missing, each with its partition, then lock them and the heads of absorbed parts, each
         in key order (a row that does not exist cannot be locked, so two who both find none would both write it).
 
         An absorbed part's head cannot change before it is locked: only the owner of the part's partition, who asks,
@@ -76,22 +77,35 @@ class Rows:
         """
         table = self.projection.table.name
         ordered = sorted(partitions)
-        select = (
+        await self._make_missing(conn, ordered, partitions)
+        rows = await conn.fetch(
             f"SELECT {_HELD} FROM {table} WHERE customer_id = ANY($1 || ARRAY("
             f"SELECT head FROM {table} WHERE customer_id = ANY($1) AND head <> customer_id))"
-            " ORDER BY customer_id FOR UPDATE"
+            " ORDER BY customer_id FOR UPDATE",
+            ordered,
         )
-        rows = {row["customer_id"]: row for row in await conn.fetch(select, ordered)}
-        if not partitions.keys() <= rows.keys():
+        hit("rows.locked")
+        return {row["customer_id"]: self._held(row) for row in rows}
+
+    async def _make_missing(
+        self, conn: Connection, ordered: list[UUID], partitions: Mapping[UUID, int]
+    ) -> None:
+        """Before anything is locked: whoever makes the same row at the same moment is waited for, and must not
+        wait for what we hold."""
+        table = self.projection.table.name
+        rows = await conn.fetch(
+            "SELECT k FROM unnest($1::uuid[]) AS k"
+            f" WHERE k NOT IN (SELECT customer_id FROM {table} WHERE customer_id = ANY($1))",
+            ordered,
+        )
+        if rows:
+            missing = sorted(row["k"] for row in rows)
             await conn.execute(
                 f"INSERT INTO {table} (customer_id, head, partition)"
                 " SELECT k, k, p FROM unnest($1::uuid[], $2::smallint[]) AS u(k, p) ON CONFLICT DO NOTHING",
-                ordered,
-                [partitions[key] for key in ordered],
+                missing,
+                [partitions[key] for key in missing],
             )
-            rows = {row["customer_id"]: row for row in await conn.fetch(select, ordered)}
-        hit("rows.locked")
-        return {key: self._held(row) for key, row in rows.items()}
 
     async def due(self, conn: Connection, partition: int, clock: datetime, most: int) -> list[UUID]:
         """Up to `most` customers whose time has come."""
@@ -105,16 +119,17 @@ class Rows:
         return [row["customer_id"] for row in rows]
 
     def _held(self, row: Row) -> Held:
+        customer_id, head, parts, state, told, history, cause = row.values()
         made = self.projection
         return Held(
-            customer_id=row["customer_id"],
-            state=self._state(row["state"]) if row["state"] else made.state(),
-            told=self._told(row["told"]) if row["told"] else made.told(),
-            history=set(row["history"]),
-            loaded={},
-            head=row["head"],
-            parts=row["parts"],
-            cause=row["cause"],
+            customer_id,
+            self._state(state) if state else made.state(),
+            self._told(told) if told else made.told(),
+            set(history) if history else set(),
+            {},
+            head,
+            parts,
+            cause,
         )
 
     async def load_items(
@@ -154,9 +169,8 @@ class Rows:
         if not written:
             return
         await self._write_items(conn, [held for held, _ in written])
-        await _execute(
+        await self._rows.execute(
             conn,
-            self._write_row,
             [
                 (*_own(held), *_read(held, view), *self.projection.row(view))
                 for held, view in written
@@ -168,7 +182,7 @@ class Rows:
         if parts:
             await self._write_items(conn, parts)
             rows = [(*_own(part), part.head, _encode(part.told), None) for part in parts]
-            await _execute(conn, self._write_part, rows)
+            await self._parts.execute(conn, rows)
 
     async def write_heads(self, conn: Connection, written: Sequence[tuple[Held, Any]]) -> None:
         """Write what is read of customers of several parts: (head, view) pairs."""
@@ -177,7 +191,7 @@ class Rows:
                 (held.customer_id, *_read(held, view), held.parts, *self.projection.row(view))
                 for held, view in written
             ]
-            await _execute(conn, self._write_head, rows)
+            await self._heads.execute(conn, rows)
 
     async def group(self, conn: Connection, heads: Iterable[UUID]) -> dict[UUID, list[Held]]:
         """The parts of each head as they are written, with all their child rows, the head first. The heads' rows
@@ -198,27 +212,16 @@ class Rows:
         return groups
 
     async def _write_items(self, conn: Connection, rows: Sequence[Held]) -> None:
-        table = self.projection.items_table
-        if table is None:
+        if self._items is None:
             return
-        keys, names, states = [], [], []
+        changed: list[tuple[UUID, str, bytes]] = []
         for held in rows:
             items, held.state.items = held.state.items, {}
             for name, item in items.items():
                 state = _encode(item)
                 if held.loaded.get(name) != state:
-                    keys.append(held.customer_id)
-                    names.append(name)
-                    states.append(state)
-        if keys:
-            await conn.execute(
-                f"INSERT INTO {table.name} (customer_id, item, state)"
-                " SELECT * FROM unnest($1::uuid[], $2::text[], $3::bytea[])"
-                " ON CONFLICT (customer_id, item) DO UPDATE SET state = excluded.state",
-                keys,
-                names,
-                states,
-            )
+                    changed.append((held.customer_id, name, state))
+        await self._items.execute(conn, changed)
 
     async def forget_history(self, conn: Connection, partition: int, history: str) -> None:
         """Let the customers that a closed backfill touched speak again, in chunks, as due rows."""
@@ -242,27 +245,33 @@ class Rows:
 
 def _own(held: Held) -> tuple[Any, ...]:
     """Values of `_OWN`."""
-    history = orjson.dumps(sorted(held.history)).decode()
+    history = orjson.dumps(sorted(held.history)).decode() if held.history else _NO_HISTORY
     return held.customer_id, _encode(held.state), history
 
 
 def _read(held: Held, view: Any) -> tuple[Any, ...]:
     """Values of `_READ`."""
-    due_at = [at for at in (view.due_at, held.told_at) if at is not None]
-    return _encode(view), _encode(held.told), min(due_at, default=None), held.cause
+    due_at, told_at = view.due_at, held.told_at
+    if told_at is not None:
+        due_at = told_at if due_at is None else min(due_at, told_at)
+    return _encode(view), _encode(held.told), due_at, held.cause
 
 
-async def _execute(conn: Connection, statement: str, rows: Sequence[tuple[Any, ...]]) -> None:
-    await conn.execute(statement, *([row[n] for row in rows] for n in range(len(rows[0]))))
-
-
-def _update_statement(table: Table, columns: Sequence[str]) -> str:
-    """An update of these columns, whose rows come as arrays of the columns, the customer's id first."""
-    names = columns if columns[0] == "customer_id" else ("customer_id", *columns)
-    types = [table.c[name].type.compile(dialect=_DIALECT) for name in names]
-    unnest = ", ".join(f"${n}::{kind}[]" for n, kind in enumerate(types, start=1))
-    assign = ", ".join(f"{name} = u.{name}" for name in names[1:])
-    return (
-        f"UPDATE {table.name} AS t SET {assign} FROM unnest({unnest}) AS u({', '.join(names)})"
-        " WHERE t.customer_id = u.customer_id"
+def _update(projection: AnyProjection, name: str, columns: Sequence[str]) -> Bulk:
+    """An update of these columns, the customer's id first."""
+    table = projection.table
+    assign = ", ".join(f"{column} = u.{column}" for column in columns[1:])
+    statement = (
+        f"UPDATE {table.name} AS t SET {assign} FROM {{rows}} WHERE t.customer_id = u.customer_id"
     )
+    return Bulk(table, columns, statement, name=name)
+
+
+def _upsert(table: Table) -> Bulk:
+    """Child rows, new ones and others."""
+    columns = ("customer_id", "item", "state")
+    statement = (
+        f"INSERT INTO {table.name} ({', '.join(columns)}) SELECT {', '.join(columns)} FROM {{rows}}"
+        " ON CONFLICT (customer_id, item) DO UPDATE SET state = excluded.state"
+    )
+    return Bulk(table, columns, statement, name="items")

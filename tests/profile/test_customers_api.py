@@ -116,6 +116,23 @@ async def test_several_currencies_never_add_up(here: World, client, member: str)
     assert purchases["average_basket"] == {"amount": "1250", "currency": "JPY"}
 
 
+async def test_an_order_is_one_of_its_own_currency_alone(here: World, client, member: str) -> None:
+    """Also where money came back in another one, whose code comes first."""
+    who = {"member_no": member}
+    refund = {
+        "id": str(uuid4()),
+        "type": "purchase.refunded",
+        "time": DAY.format(4),
+        "customer": who,
+        "data": {"order_id": f"{member}-1", "amount": {"amount": "3.00", "currency": "AED"}},
+    }
+    await send(here, purchase(who, f"{member}-1", DAY.format(2)), refund)
+    purchases = (await read(client, f"member_no:{member}"))["purchases"]
+    assert purchases["spend_by_currency"] == {"AED": "-3.00", "CNY": "10.00"}
+    assert purchases["spend"] == {"amount": "10.00", "currency": "CNY"}
+    assert purchases["average_basket"] == {"amount": "10.00", "currency": "CNY"}
+
+
 async def test_the_path_of_states(here: World, client, member: str) -> None:
     who = {"member_no": member}
     days = ["2025-01-01", "2025-01-08", "2025-06-01", "2025-06-10"]

@@ -67,6 +67,7 @@ from shared.language import (
     contact_of,
     effect,
 )
+from shared.language.purchase import orders_by_currency
 from shared.moments import local_day, micros
 
 BOUGHT = "purchase.completed"
@@ -212,10 +213,10 @@ def _trade(state: Audience, event: Event) -> None:
 def _apply(state: Audience, part: Contribution, sign: int) -> None:
     orders = sign * part.orders
     state.orders += orders
-    for currency, amount in part.spend.items():
+    for currency, number in orders_by_currency(part).items():
         sums = state.money.setdefault(currency, Sums())
-        sums.orders += orders
-        sums.spend += sign * amount
+        sums.orders += sign * number
+        sums.spend += sign * part.spend[currency]
         if not sums.orders and not sums.spend:
             # An order that was taken away leaves no trace, as if it had been cancelled before it came.
             del state.money[currency]

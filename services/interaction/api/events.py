@@ -28,8 +28,9 @@ from shared.errors import (
 from shared.http.answers import answer
 from shared.http.bodies import media_type, read_body
 from shared.http.idempotency import IdempotencyKey, request_hash
-from shared.http.language import Lang
+from shared.http.language import Lang, language_of_scope
 from shared.http.openapi import shown
+from shared.http.shortcuts import Shortcut
 from shared.kernel import Kernel
 from shared.language import EVENT_TYPES
 from shared.positions import render
@@ -89,6 +90,7 @@ _BODY = {
         },
     },
 }
+_publisher = require("publish")
 _BINARY = frozenset({b"ce-specversion", b"ce-id", b"ce-source", b"ce-type"})
 _ACCEPTED = f"application/json, {cloudevents.STRUCTURED}, {cloudevents.BATCH}"
 
@@ -101,7 +103,7 @@ _ACCEPTED = f"application/json, {cloudevents.STRUCTURED}, {cloudevents.BATCH}"
 async def post_events(
     request: Request,
     language: Lang,
-    caller: Annotated[Caller, Depends(require("publish"))],
+    caller: Annotated[Caller, Depends(_publisher)],
     history: Annotated[
         str | None,
         Query(
@@ -122,6 +124,14 @@ async def post_events(
     if not listed and verdicts[0].status == "rejected":
         raise _refusal(verdicts[0])
     return await answer_verdicts(request, verdicts, language)
+
+
+async def _post_straight(request: Request) -> Response:
+    language = language_of_scope(request.scope)
+    return await post_events(request, language, await _publisher(request))
+
+
+SHORTCUT = Shortcut("POST", "/v1/events", _post_straight)
 
 
 async def _events(request: Request) -> tuple[Sequence[Sent], bool]:

@@ -19,7 +19,7 @@ from shared.access import require
 from shared.as_of import AsOf, Basis, OnBasis, as_it_was
 from shared.errors import BadRequest
 from shared.http.answers import answer
-from shared.http.language import Lang
+from shared.http.language import Lang, language_of_scope
 from shared.http.openapi import Customer, kernel_of, page_of, shown
 from shared.http.paging import (
     Page,
@@ -30,15 +30,15 @@ from shared.http.paging import (
     parse_sort,
     sorts,
 )
+from shared.http.shortcuts import Shortcut
 from shared.http.texts import OneOf
 from shared.moments import micros, moment
-from shared.reading import read_manners
+from shared.reading import WAIT_FOR, read_manners
 from shared.words import Language, label
 from shared.words.labels import LABELS
 
-router = APIRouter(
-    tags=["customers"], dependencies=[Depends(require("read")), Depends(read_manners)]
-)
+_reader = require("read")
+router = APIRouter(tags=["customers"], dependencies=[Depends(_reader), Depends(read_manners)])
 
 _Text = Annotated[str | None, Query(max_length=200)]
 
@@ -167,6 +167,16 @@ async def read_customer(
         authorization = request.headers.get("authorization", "")
         await scoring.add(whole, found.customer_id, authorization, language)
     return answer(whole, headers={"ETag": etag(found.view)})
+
+
+async def _read_straight(request: Request) -> Response:
+    await _reader(request)
+    await read_manners(request, request.headers.get(WAIT_FOR))
+    language = language_of_scope(request.scope)
+    return await read_customer(request, request.path_params["customer"], language)
+
+
+SHORTCUT = Shortcut("GET", "/v1/customers/{customer}", _read_straight)
 
 
 async def _as_it_was(

@@ -3,7 +3,7 @@
 import msgspec
 
 from shared.bounded import add, joined, retain
-from shared.language.purchase import Contribution
+from shared.language.purchase import Contribution, orders_by_currency
 from shared.moments import local_hour, micros
 
 CATEGORIES = 256
@@ -45,10 +45,10 @@ def apply(sums: Purchases, part: Contribution, sign: int) -> None:
     """Add (sign 1) or take away (-1) what an order counts for."""
     orders = sign * part.orders
     sums.orders += orders
-    for currency, amount in part.spend.items():
+    for currency, number in orders_by_currency(part).items():
         of = sums.currencies.setdefault(currency, Sums())
-        of.orders += orders
-        of.spend += sign * amount
+        of.orders += sign * number
+        of.spend += sign * part.spend[currency]
     for currency, amount in part.discount.items():
         sums.currencies.setdefault(currency, Sums()).discount += sign * amount
     for currency in (*part.spend, *part.discount):

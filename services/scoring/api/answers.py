@@ -14,7 +14,7 @@ from services.scoring.projector.details import (
     Value,
     reviewed_at,
 )
-from services.scoring.projector.future import HIGH, LOW, Future
+from services.scoring.projector.future import HIGH, LOW, Future, Span
 from services.scoring.projector.state import Verdict
 from services.scoring.projector.view import Churn, Nearest, Reason, Rfm, View
 from services.scoring.queries import Scored
@@ -277,7 +277,7 @@ def _loyalty(churn: Churn, details: Details, view: View, language: Language) -> 
         "label": label("churn_band", level, language),
         "model": view.model,
         "horizons": [
-            {"horizon_days": span.days, "probability": round(span.repurchase, 6)}
+            {"horizon_days": span.days, "probability": _again(churn, span)}
             for span in (known.future.spans if known else ())
         ],
         "reasons": facts_answer(known.reasons if known else (), language),
@@ -296,6 +296,15 @@ def _loyalty(churn: Churn, details: Details, view: View, language: Language) -> 
             "in_days": nearest.days,
         },
     }
+
+
+def _again(churn: Churn, span: Span) -> float:
+    """The probability of a purchase within a span that is as long as the horizon or longer: BG/NBD's,
+    and never less than what the model in force says."""
+    known = round(1 - churn.probability, 6)
+    if span.days == churn.horizon_days:
+        return known
+    return max(round(span.repurchase, 6), known)
 
 
 def _next_purchase(

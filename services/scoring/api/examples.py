@@ -197,8 +197,10 @@ MODEL: dict[str, Any] = {
     "name": "churn",
     "version": 4,
     "model": "churn@4",
-    "kind": "bg_nbd",
-    "meaning": "Probability of no purchase in the next 90 days (BG/NBD over purchase days).",
+    "status": "in_force",
+    "status_label": "In force",
+    "kind": "calibrated",
+    "meaning": "Probability of no purchase in the next 90 days (trained on the log, calibrated).",
     "horizon_days": 90,
     "published_at": "2026-11-20T00:00:12Z",
     "fitted_at": "2026-11-20T00:00:00Z",
@@ -210,7 +212,100 @@ MODEL: dict[str, Any] = {
         {"name": "r", "value": 1.4078, "standard_error": 0.0393, "at_bound": False},
     ],
     "usual": {"gap_days": 8.68, "repeats_per_week": 0.7513},
-    "notes": ["Fitted to all customers with a purchase. ..."],
+    "trained": {
+        "at": "2026-11-20T00:10:02Z",
+        "by": "data-team",
+        "clock": "2026-11-20T00:09:00Z",
+        "position": {"0": 18204, "1": 18117},
+        "seed": 0,
+        "customers": 2469,
+        "learnt_from": 2469,
+        "passes": True,
+        "digest": "5e0c3bb5e3d4d3a0d4c0b1c5b3f6a5f0d1b8f7a1b0c9d8e7f6a5b4c3d2e1f001",
+    },
+    "quality": [
+        {
+            "horizon_days": 90,
+            "from": "2026-08-21",
+            "to": "2026-11-18",
+            "populations": [
+                {
+                    "population": "active",
+                    "customers": 2311,
+                    "churned": 0.04,
+                    "auc": {
+                        "model": {"value": 0.877, "low": 0.856, "high": 0.896},
+                        "rules": {
+                            "purchases_in_90_days": {"value": 0.855, "low": 0.83, "high": 0.88},
+                        },
+                        "best_rule": "purchases_in_90_days",
+                        "ratio": 1.026,
+                    },
+                    "brier_ratio": {
+                        "model": {"value": 0.863, "low": 0.83, "high": 0.89},
+                        "rules": {"bg_nbd": {"value": 0.935, "low": 0.9, "high": 0.97}},
+                        "best_rule": None,
+                        "ratio": None,
+                    },
+                }
+            ],
+            "reliability": [
+                {"said": 0.21, "came": 0.2, "low": 0.16, "high": 0.25, "customers": 231}
+            ],
+            "passes": True,
+        }
+    ],
+    "importance": [
+        {"feature": "closed", "weight": 0.35, "auc_lost": 0.04, "moves_log_odds": 0.6},
+    ],
+    "promoted": {"at": "2026-11-20T01:00:00Z", "by": "data-team", "override": None},
+    "notes": ["Trained on the log up to a position, on customers as they stood ..."],
+}
+
+TRAINING: dict[str, Any] = {
+    "name": "churn",
+    "number": 1,
+    "status": "queued",
+    "progress": 0.0,
+    "seed": 0,
+    "asked_by": "data-team",
+    "asked_at": "2026-11-20T00:09:30Z",
+    "started_at": None,
+    "ended_at": None,
+    "attempts": 0,
+    "version": None,
+    "model": None,
+    "code": None,
+    "message": "Waits for a worker.",
+}
+
+SHADOW: dict[str, Any] = {
+    "name": "churn",
+    "in_force": "churn@4",
+    "shadow": "churn@5",
+    "since": "2026-11-20T00:12:00Z",
+    "by": "data-team",
+    "customers": 2469,
+    "scored": 2469,
+    "moved": 131,
+    "higher": 40,
+    "lower": 91,
+    "mean_difference": -0.0123,
+    "bands": [
+        {"from": "low", "from_label": "Low", "to": "medium", "to_label": "Medium", "customers": 29},
+    ],
+    "items": [
+        {
+            "customer_id": "01999a6e-3c0a-7b52-9a55-3f0e8d1c2b7a",
+            "from": "medium",
+            "from_label": "Medium",
+            "probability": 0.34,
+            "to": "low",
+            "to_label": "Low",
+            "shadow_probability": 0.27,
+        }
+    ],
+    "next_cursor": None,
 }
 
 SUMMARY: dict[str, Any] = {

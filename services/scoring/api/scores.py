@@ -9,11 +9,10 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from services.scoring import policies as rules
-from services.scoring import queries
+from services.scoring import queries, registry
 from services.scoring.api.answers import score_answer
 from services.scoring.api.examples import SCORE, SUMMARY
 from services.scoring.api.model_answers import model_answer
-from services.scoring.api.models import in_force_at
 from services.scoring.api.reads import READS, database_of
 from services.scoring.policies import Band, Cell
 from services.scoring.projection import SCORES
@@ -61,7 +60,8 @@ async def scores_summary(request: Request, language: Lang) -> Response:
     """How many customers there are in each band, class and cell, and how sure the model is."""
     async with database_of(request).snapshot() as conn:
         groups = await queries.count_groups(conn)
-        version, model, published_at = await in_force_at(conn)
+        standings = await registry.standings(conn)
+        in_force = await registry.find_version(conn, standings.in_force)
     bands: Counter[str | None] = Counter()
     classes: Counter[str | None] = Counter()
     cells: Counter[str | None] = Counter()
@@ -77,7 +77,7 @@ async def scores_summary(request: Request, language: Lang) -> Response:
             "by_class": _counts("class", "rfm_class", rules.CLASSES, classes, language),
             "by_matrix": _counts("matrix", "matrix", rules.CELLS, cells, language),
             "unclassified": classes[None] - bands[None],
-            "model": model_answer(version, model, published_at, language),
+            "model": model_answer(in_force, standings, language) if in_force else None,
         }
     )
 

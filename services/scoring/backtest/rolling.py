@@ -1,16 +1,17 @@
 """Every score at earlier cuts, held to what came, beside the rules that a sceptic would use."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from services.scoring.backtest import measures
 from services.scoring.backtest.data import Floats
-from services.scoring.backtest.figures import Case, Figure, figure
+from services.scoring.backtest.figures import Case, Figure, Measure, figure
 from services.scoring.predict.customers import Predictions, judge, learn
 from services.scoring.predict.snapshots import Outcome, Snapshot, outcome, snapshot
 from services.scoring.predict.visits import Visits
+from services.scoring.train.from_visits import served
 
 ACTIVE = "active"
 ALL = "all"
@@ -34,6 +35,8 @@ class Trial:
     told: Predictions
     came: Outcome
     methods: Mapping[str, str]
+    served: Floats | None = None
+    """The churn probability by the model that the service trains; None where too little is known."""
 
 
 def cuts_of(first: int, last: int, horizon: int) -> list[int]:
@@ -56,7 +59,8 @@ def trial(visits: Visits, cut: int, horizon: int, seed: int) -> Trial | None:
         "spend": learnt.spend.method,
         "next purchase": learnt.waiting.method,
     }
-    return Trial(cut, horizon, seen, told, outcome(visits, seen), methods)
+    by_service = served(past, cut, horizon, seed)
+    return Trial(cut, horizon, seen, told, outcome(visits, seen), methods, by_service)
 
 
 def judged(trials: Sequence[Trial], seed: int) -> list[Figure]:
@@ -64,6 +68,7 @@ def judged(trials: Sequence[Trial], seed: int) -> list[Figure]:
     horizon = trials[0].horizon
     return [
         *_churn(trials, horizon, seed),
+        *_served(trials, horizon, seed),
         *_calibration(trials, horizon, seed),
         *_next(trials, horizon, seed),
         *_amounts(trials, horizon, seed),
@@ -106,6 +111,59 @@ def _churn(trials: Sequence[Trial], horizon: int, seed: int) -> list[Figure]:
             )
         )
     return found
+
+
+def _served(trials: Sequence[Trial], horizon: int, seed: int) -> list[Figure]:
+    """By the model that the service trains, which sees only what the projection keeps; of active
+    customers."""
+    known = [
+        (
+            one.seen.active,
+            Case(
+                one.seen.past.customer.astype(np.float64),
+                one.came.churned.astype(np.float64),
+                {
+                    "model": one.served,
+                    "recency": one.seen.table.column("recency"),
+                    "frequency": -one.seen.table.column("days"),
+                    "purchases in 90 days": -one.seen.table.column("n90"),
+                    "BG/NBD": one.seen.p_none,
+                },
+            ),
+        )
+        for one in trials
+        if one.served is not None
+    ]
+    if not known:
+        return []
+    cases = [case.chosen(active) for active, case in known]
+    chances = _pool([replace(case, said={"model": case.said["model"]}) for case in cases])
+
+    def made(of: Sequence[Case], measure: Measure, name: str, higher: bool | None) -> Figure:
+        return figure(
+            of,
+            measure,
+            seed,
+            score="churn as served",
+            name=name,
+            population=ACTIVE,
+            horizon=horizon,
+            higher=higher,
+        )
+
+    pooled = _OF_CHANCES if len(chances.truth) else ()
+    return [
+        made(cases, lambda t, p: measures.auc(t > 0, p), "AUC", True),
+        *(made([chances], measure, name, higher) for name, measure, higher in pooled),
+    ]
+
+
+_OF_CHANCES: tuple[tuple[str, Measure, bool | None], ...] = (
+    ("Brier / base rate's", lambda t, p: measures.brier_ratio(t > 0, p), False),
+    ("calibration error", lambda t, p: measures.calibration_error(t > 0, p), None),
+    ("calibration slope", lambda t, p: measures.slope(t > 0, p), None),
+    ("bias", lambda t, p: float(p.mean() - t.mean()), None),
+)
 
 
 def _calibration(trials: Sequence[Trial], horizon: int, seed: int) -> list[Figure]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from services.scoring.forecast.bands import UNSEEN, bands
 from services.scoring.forecast.calendar import holiday_days
 from services.scoring.forecast.errors import ForecastError
-from services.scoring.forecast.model import WINDOWS, Learnt, Panel, learn, windows
+from services.scoring.forecast.panel import WINDOWS, Learnt, Panel, windows
 from services.scoring.forecast.result import (
     DECIMALS,
     Forecast,
@@ -76,7 +76,7 @@ def fit(
         signals=usable,
         horizon=horizon,
     )
-    learnt = learn(panel, seed) if learning else None
+    learnt = _learn(panel, seed) if learning else None
     cuts = _cuts(table.weeks, horizon)
     usual = usual_at(table.sums, starts, np.array([table.weeks]))[:, 0]
     before = usual_at(table.sums, starts, cuts)
@@ -107,6 +107,15 @@ def fit(
         importance=learnt.importance if learnt is not None else {},
         notes=tuple(notes),
     )
+
+
+def _learn(panel: Panel, seed: int) -> Learnt | None:
+    """None where there is too little to learn from: then nothing heavy is loaded either."""
+    if len(windows(panel.weeks, panel.horizon)) < 2:
+        return None
+    from services.scoring.forecast.model import learn  # it brings pandas and LightGBM
+
+    return learn(panel, seed)
 
 
 def _starts(sums: Floats) -> Integers:

@@ -8,7 +8,7 @@ import numpy as np
 
 from services.scoring.models import bgnbd
 from services.scoring.predict.features import History, history
-from services.scoring.predict.visits import Floats, Visits
+from services.scoring.predict.visits import Floats, Integers, Visits
 
 ENOUGH = 100
 """Customers below which nothing is fitted."""
@@ -82,14 +82,17 @@ def stats(visits: Visits, past: History) -> Stats:
 def fit_closed(visits: Visits, cut: int) -> Closed:
     """From everything before the cut; typical shapes where that is too little."""
     past = history(visits, cut)
-    repeats = past.end - past.start - 1
     first, last = visits.day[past.start], visits.day[past.end - 1]
-    age = cut - first
+    return closed_of(past.end - past.start - 1, last - first, cut - first)
+
+
+def closed_of(repeats: Integers, last: Integers, age: Integers) -> Closed:
+    """From repeat purchase days, the last of them and the time observed, in whole days."""
     if len(repeats) >= ENOUGH and int((repeats > 0).sum()) >= ENOUGH_REPEATS:
-        found = bgnbd.fit(repeats, last - first, age)
+        found = bgnbd.fit(repeats, last, age)
         if found.converged or np.isfinite(found.log_likelihood):
             return Closed(found.parameters, fitted=True)
     # While they came: the silence after it may be that of somebody who has left.
-    pace = (repeats.sum() + 1.0) / ((last - first).sum() + _USUAL_DAYS)
+    pace = (repeats.sum() + 1.0) / (last.sum() + _USUAL_DAYS)
     alpha = TYPICAL.r / (pace * _WEEK)
     return Closed(bgnbd.Parameters(TYPICAL.r, alpha, TYPICAL.a, TYPICAL.b), fitted=False)

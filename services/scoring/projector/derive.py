@@ -5,13 +5,16 @@ from datetime import UTC, date, datetime, timedelta
 import msgspec
 
 from services.scoring import policies as rules
+from services.scoring.policies import ChurnModel, Scoring
 from services.scoring.projector.churn import History, Judge
 from services.scoring.projector.matrix import matrix
 from services.scoring.projector.purchases import local_day
 from services.scoring.projector.rfm import rfm
 from services.scoring.projector.satisfaction import satisfaction
+from services.scoring.projector.seen import Seen
 from services.scoring.projector.state import State, month_of
-from services.scoring.projector.view import Totals, View
+from services.scoring.projector.trained import TrainedJudge
+from services.scoring.projector.view import Risk, ShadowRisk, Totals, View
 from shared.moments import moment
 from shared.projection import Policies
 
@@ -23,7 +26,7 @@ def derive(state: State, clock: datetime | None, policies: Policies) -> View:
     number holds from midnight to midnight, and the row is due at the next one.
     """
     heard = moment(state.heard) if state.heard is not None else None
-    model, policy = rules.label(policies, rules.CHURN), rules.label(policies, rules.RFM)
+    model, policy = rules.churn_label(policies), rules.label(policies, rules.RFM)
     if heard is None or not state.newest:
         return _of_who_never_bought(state, clock, policies)
     assert state.first_day is not None, "there is a purchase"
@@ -32,14 +35,11 @@ def derive(state: State, clock: datetime | None, policies: Policies) -> View:
     now = heard if clock is None else max(clock, heard)
     today = max(local_day(now, utcoffset), state.last_day)
     scoring = rules.scoring(policies)
-    history = History(
-        x=state.days - 1, last=state.last_day - state.first_day, age=today - state.first_day
-    )
     return View(
         model=model,
         policy=policy,
         at=max(heard, _midnight(today, utcoffset)),
-        churn=Judge(rules.churn_model(policies), scoring).risk(history),
+        churn=risk(rules.churn_model(policies), scoring, state, today),
         rfm=rfm(state, today - state.last_day, rules.rfm_cuts(policies), scoring),
         rules=rules.label(policies, rules.SCORING),
         matrix=matrix(
@@ -49,14 +49,35 @@ def derive(state: State, clock: datetime | None, policies: Policies) -> View:
             state, today, scoring.satisfaction, rules.usual_satisfaction(policies)
         ),
         totals=Totals(state.days, state.first_day, state.last_day, last_at, utcoffset),
+        shadow=_shadow(rules.shadow_model(policies), scoring, state, today),
         due_at=_midnight(today + 1, utcoffset),
     )
+
+
+def risk(model: ChurnModel, scoring: Scoring, state: State, today: int) -> Risk:
+    """What is kept of the risk of somebody who has bought, on a day (ordinal of the local date)."""
+    if model.calibrated is not None:
+        return TrainedJudge(model.calibrated, scoring).risk(Seen.of(state, today))
+    assert state.first_day is not None, "there is a purchase"
+    assert state.last_day is not None, "there is a purchase"
+    last = state.last_day - state.first_day
+    history = History(x=state.days - 1, last=last, age=today - state.first_day)
+    return Judge(model, scoring).risk(history)
+
+
+def _shadow(
+    model: ChurnModel | None, scoring: Scoring, state: State, today: int
+) -> ShadowRisk | None:
+    if model is None:
+        return None
+    found = risk(model, scoring, state, today)
+    return ShadowRisk(model.version or 0, found.probability, found.band)
 
 
 def _of_who_never_bought(state: State, clock: datetime | None, policies: Policies) -> View:
     """What answers, complaints and people say. Days are those of UTC: nothing says where they live."""
     heard = moment(state.heard) if state.heard is not None else None
-    model, policy = rules.label(policies, rules.CHURN), rules.label(policies, rules.RFM)
+    model, policy = rules.churn_label(policies), rules.label(policies, rules.RFM)
     view = View(model=model, policy=policy, at=heard, rules=rules.label(policies, rules.SCORING))
     if heard is None:
         return view

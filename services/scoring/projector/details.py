@@ -19,7 +19,9 @@ from services.scoring.projector.matrix import thresholds
 from services.scoring.projector.purchases import local_day
 from services.scoring.projector.rfm import MIDDLE, main_currency, score
 from services.scoring.projector.satisfaction import mood
+from services.scoring.projector.seen import Seen
 from services.scoring.projector.state import State, Verdict
+from services.scoring.projector.trained import TrainedJudge
 from services.scoring.projector.view import Churn, Matrix, Rfm, View
 from shared.moments import micros, moment
 from shared.projection import Policies
@@ -175,11 +177,10 @@ def _bought(state: State, view: View, buyer: Buyer, future: Future, basis: Basis
     today = view.totals.last_day + view.rfm.recency_days
     bought = [event_id for _, event_id, _ in state.newest]
     evidence = bought + [event_id for _, event_id in state.complained]
-    judge = Judge(basis.model, basis.scoring)
     reasons, change = _rfm(view.rfm, view.at, basis)
     return Details(
         evidence=bought,
-        churn=judge.churn(buyer.history, evidence, state.open_complaints),
+        churn=_churn(state, today, buyer.history, evidence, basis),
         rfm=view.rfm,
         rfm_reasons=tuple(reasons),
         rfm_change=change,
@@ -187,6 +188,17 @@ def _bought(state: State, view: View, buyer: Buyer, future: Future, basis: Basis
         next_purchase=_next_purchase(buyer.history, today, future, basis),
         satisfaction=_satisfied(state, today, basis),
         matrix=_placed(state, view, today, basis),
+    )
+
+
+def _churn(state: State, today: int, history: History, evidence: list[str], basis: Basis) -> Churn:
+    """By the trained model where one is in force; what it has not learnt, by BG/NBD."""
+    closed, trained = Judge(basis.model, basis.scoring), basis.model.calibrated
+    if trained is None:
+        return closed.churn(history, evidence, state.open_complaints)
+    judge = TrainedJudge(trained, basis.scoring)
+    return judge.churn(
+        Seen.of(state, today), evidence, lambda days: closed.probability(history, days)
     )
 
 

@@ -17,6 +17,7 @@ from services.scoring.projector.state import (
     slot,
 )
 from shared.language import Contribution, Settled
+from shared.language.purchase import orders_by_currency
 from shared.moments import micros
 
 DAY = "day:"
@@ -77,13 +78,13 @@ def trade(state: State, settled: Settled) -> State:
 
 
 def _add_money(state: State, part: Contribution, sign: int) -> None:
-    for currency, amount in part.spend.items():
+    for currency, number in orders_by_currency(part).items():
         sums = state.money.get(currency)
         if sums is None:
             state.money = dict(sorted([*state.money.items(), (currency, sums := Sums())]))
-        sums.net += sign * amount
-        sums.purchases += sign * part.orders
-        _add_month(state, part, currency, sign)
+        sums.net += sign * part.spend[currency]
+        sums.purchases += sign * number
+        _add_month(state, part, currency, number, sign)
         if part.categories:
             _add_categories(state, part, currency, sign)
         if not sums.net and not sums.purchases:
@@ -91,10 +92,10 @@ def _add_money(state: State, part: Contribution, sign: int) -> None:
             del state.money[currency]
 
 
-def _add_month(state: State, part: Contribution, currency: str, sign: int) -> None:
+def _add_month(state: State, part: Contribution, currency: str, orders: int, sign: int) -> None:
     months = slot(state.months, currency, dict[int, Month])
     month = slot(months, month_of(part.time + timedelta(minutes=part.utcoffset)), Month)
-    month.orders += sign * part.orders
+    month.orders += sign * orders
     month.net += sign * part.spend[currency]
     newest_months(months, MONTHS)
 

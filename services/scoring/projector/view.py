@@ -41,6 +41,14 @@ class Risk(msgspec.Struct, frozen=True):
     band: Band
 
 
+class ShadowRisk(msgspec.Struct, frozen=True):
+    """The same by a model that is only looked at."""
+
+    version: int
+    probability: float
+    band: Band
+
+
 class Churn(Risk, frozen=True, kw_only=True):
     """The same with why it is so; made when it is read."""
 
@@ -122,4 +130,5 @@ class View(msgspec.Struct, frozen=True, omit_defaults=True):
     matrix: Matrix | None = None
     satisfaction: Satisfaction | None = None
     totals: Totals | None = None
+    shadow: ShadowRisk | None = None
     due_at: datetime | None = None

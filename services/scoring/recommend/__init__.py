@@ -12,18 +12,12 @@ by what goes with those they did. Neither names what they just bought (by the us
 drawn towards the item's, they will not need it within 28 days), nor what is given as `without`:
 the items of open complaints, as products or as whole categories.
 
-What a projection must keep of a customer is exactly `history.History`, per level:
+What is known of a customer is `history.History`, per level, made of the lines of their orders when
+it is read (`services/scoring/baskets`):
 
 - per item a `Bought`: `times` (local days on which it was bought), `first`, the `newest` eight of
   these days, and `quantity` (units in all);
 - `visits`, how many local days had a purchase, and the `newest_visits`, the last 32.
-
-All are counts, minima and capped sets of whole days, so they fold in any order and can be taken
-back, as `newest` of scoring's state is. The items belong in child rows (`item:<level>:<id>`, the
-count of orders by day), of which a batch loads those it touches. At most 500 items a customer need
-be read: those bought last, ties by `times`; the others may then be recommended as new, as if the
-customer did not know them. Products need one thing that settled purchases do not carry yet: the
-order's product ids with their quantities and categories, beside `categories` in `Contribution`.
 
 A model is kept whole (a few hundred kilobytes to a few megabytes) and holds nothing of any
 customer: not their ids, not their histories. It may be some days old: `today` is an argument.

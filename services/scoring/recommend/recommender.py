@@ -7,13 +7,14 @@ from itertools import islice
 
 import numpy as np
 
-from services.scoring.recommend import affinity, reasons
+from services.scoring.recommend import affinity, reasons, rhythm
 from services.scoring.recommend.arrays import Mask
 from services.scoring.recommend.fitting import fit_model
 from services.scoring.recommend.history import Histories, History, gather
-from services.scoring.recommend.log import Log
+from services.scoring.recommend.log import RECENT, Log
 from services.scoring.recommend.model import (
     CHUNK,
+    JUST,
     Model,
     Scored,
     lists,
@@ -21,10 +22,12 @@ from services.scoring.recommend.model import (
     score_new,
     settled,
 )
-from services.scoring.recommend.view import Companion, Lists, Prospect, Suggestion
+from services.scoring.recommend.view import Companion, Lists, Prospect, Reason, Suggestion
 
 LIMIT = 10
 LARGEST_AUDIENCE = 10_000
+YESTERDAY, LONGEST_JUST = 2.0, 7.0
+"""Days that count as just bought, at least and at most."""
 
 
 def fit(log: Log, today: int, *, seed: int = 0) -> "Recommender":
@@ -51,11 +54,45 @@ class Recommender:
         An unknown customer, or one without a purchase, gets what is popular as new.
         """
         histories = gather([history], self.index)
+        if not histories.visits.any():
+            return Lists([], self._popular(limit, self._barred(without)))
         again, new = lists(self.model, histories, today, limit, self._barred(without))
         return Lists(
             again=self._suggestions(histories, again, today, is_new=False),
             new=self._suggestions(histories, new, today, is_new=True),
         )
+
+    def just_bought(self, history: History, *, today: int) -> dict[str, int]:
+        """Items that are not needed again yet, with the days until they are about due.
+
+        Bought today or yesterday, or in the first third of the usual gap, a week at most.
+        """
+        histories = gather([history], self.index)
+        gap = np.exp(rhythm.usual_gap(histories, self.model.shelf))
+        since = (today - histories.last).astype(np.float64)
+        fresh = since < np.clip(gap * JUST, YESTERDAY, LONGEST_JUST)
+        return {
+            self.model.catalogue.items[int(histories.item[pair])]: max(
+                1, round(float(gap[pair] - since[pair]))
+            )
+            for pair in np.flatnonzero(fresh)
+        }
+
+    def _popular(self, limit: int, barred: Mask | None) -> list[Suggestion]:
+        """What most customers bought lately; in the catalogue the most popular come first."""
+        buyers = self.model.shelf.buyers56
+        allowed = np.ones(len(buyers), dtype=np.bool_) if barred is None else ~barred[0]
+        return [
+            Suggestion(
+                item=self.model.catalogue.items[item],
+                rank=place,
+                chance=None,
+                kind="cross_sell",
+                reason=Reason("popular", {"buyers": int(buyers[item]), "days": RECENT}),
+                score=float(buyers[item]),
+            )
+            for place, item in enumerate(np.flatnonzero(allowed)[:limit].tolist(), start=1)
+        ]
 
     def together(self, item: str, *, limit: int = LIMIT) -> list[Companion]:
         """What is often bought on the same visit, best first; empty for an unknown item."""
@@ -141,6 +178,7 @@ class Recommender:
                 chance=_chance(scored, place),
                 kind=reasons.kind(self.model, histories, item) if is_new else "again",
                 reason=why(self.model, histories, item, today),
+                score=_rank_value(scored, place, is_new=is_new),
             )
             for place, item in enumerate(scored.item.tolist())
         ]

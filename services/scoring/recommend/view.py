@@ -24,6 +24,8 @@ class Suggestion(msgspec.Struct, frozen=True):
     chance: float | None
     kind: Kind
     reason: Reason
+    score: float = 0.0
+    """What the list is ranked by: comparable within it."""
 
 
 class Lists(msgspec.Struct, frozen=True):

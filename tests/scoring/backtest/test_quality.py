@@ -68,6 +68,14 @@ def test_churn_of_a_grocer(grocer: Trial) -> None:
     assert ours > 1.05 * _auc(grocer, grocer.seen.table.column("recency"))
 
 
+def test_churn_of_a_grocer_by_the_model_that_is_served(grocer: Trial) -> None:
+    """From what the projection keeps alone."""
+    assert grocer.served is not None
+    ours = _auc(grocer, grocer.served)
+    assert ours > 1.005 * _auc(grocer, -grocer.seen.table.column("n90"))
+    assert ours > 1.005 * _auc(grocer, grocer.seen.p_none)
+
+
 def test_churn_of_a_grocer_is_calibrated(grocer: Trial) -> None:
     active = grocer.seen.active
     truth, said = grocer.came.churned[active], grocer.told.churn[active]

@@ -3,9 +3,10 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Literal
+
+import msgspec
 
 from shared.log import Entry, Genesis, Record, Topic
 
@@ -54,7 +55,7 @@ class MemoryLog:
         """Append records as they are; their offsets are those of this log."""
         for record in records:
             here = self._records[topic, record.partition]
-            here.append(replace(record, offset=len(here)))
+            here.append(msgspec.structs.replace(record, offset=len(here)))
         self._wake()
 
     def all(self, partition: int = 0, topic: Topic = "customers") -> list[Record]:

@@ -1,0 +1,197 @@
+"""How good a model is on the last period that has closed, beside the rules that a sceptic would use."""
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Any
+
+import numpy as np
+from scipy.special import expit
+
+from services.scoring.backtest import measures
+from services.scoring.backtest.figures import Case, Figure, Measure, Value, figure
+from services.scoring.policies import Calibrated, Learnt
+from services.scoring.predict.visits import Floats, Mask
+from services.scoring.projector.seen import FEATURES
+from services.scoring.train.learn import Mornings
+from services.scoring.train.lines import rounded
+from services.scoring.train.table import Standing, returned
+
+RULES = ("recency", "frequency", "purchases_in_90_days")
+"""What a sceptic would rank by: each knows nothing but one number."""
+DRAWS = 100
+MOST = 8_000
+"""Customers of whom the intervals are drawn."""
+Z = 1.959964
+"""Two-sided 95 %."""
+
+
+def say(learnt: Learnt, values: Floats) -> Floats:
+    """The probabilities of a learnt horizon for rows of features."""
+    return np.asarray(expit(learnt.shift + learnt.slope * _sum(learnt, values)), dtype=np.float64)
+
+
+def _sum(learnt: Learnt, values: Floats) -> Floats:
+    odds = np.full(len(values), learnt.base)
+    for line in learnt.lines:
+        column = np.clip(values[:, FEATURES.index(line.feature)], line.low, line.high)
+        odds += line.weight * (column - line.usual)
+    return odds
+
+
+def judge(
+    mornings: Mornings, cut: int, model: Calibrated, learnt: Learnt
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Figures of a model that knew nothing of the window from `cut` on, and what its features bring."""
+    facts, horizon = mornings.facts, learnt.horizon_days
+    seen, closed = mornings.at(cut)
+    values = seen.values(model, list(facts.currencies), closed.parameters, horizon)
+    said = say(learnt, values)
+    churned = ~returned(facts, seen, horizon)
+    rules = {
+        "recency": (seen.cut - seen.last).astype(np.float64),
+        "frequency": -seen.days.astype(np.float64),
+        "purchases_in_90_days": -seen.n90.astype(np.float64),
+        "bg_nbd": seen.p_none(closed.parameters, horizon),
+    }
+    active = _population("active", seen, churned, said, rules, seen.active, mornings.seed)
+    everybody = np.ones(len(seen), dtype=np.bool_)
+    whole = _population("all", seen, churned, said, rules, everybody, mornings.seed)
+    quality = {
+        "horizon_days": horizon,
+        "from": date.fromordinal(cut).isoformat(),
+        "to": date.fromordinal(cut + horizon - 1).isoformat(),
+        "populations": [active, whole],
+        "reliability": reliability(churned[seen.active], said[seen.active]),
+        "passes": passes(active),
+    }
+    importance = _importance(learnt, values[seen.active], churned[seen.active], mornings.seed)
+    return quality, importance
+
+
+def passes(active: dict[str, Any]) -> bool:
+    """Whether a model ranks at least as well as the best simple rule, and its probabilities are
+    nearer to the truth than the base rate; False where nothing could be told apart."""
+    auc, brier = active["auc"], active["brier_ratio"]
+    best = auc["rules"].get(auc["best_rule"] or "")
+    if best is None or auc["model"] is None or brier["model"] is None:
+        return False
+    return bool(auc["model"]["value"] >= best["value"] and brier["model"]["value"] <= 1.0)
+
+
+def _population(
+    name: str,
+    seen: Standing,
+    churned: Mask,
+    said: Floats,
+    rules: dict[str, Floats],
+    chosen: Mask,
+    seed: int,
+) -> dict[str, Any]:
+    truth = churned[chosen].astype(np.float64)
+    answer: dict[str, Any] = {
+        "population": name,
+        "customers": int(chosen.sum()),
+        "churned": rounded(float(truth.mean())) if len(truth) else None,
+    }
+    ranked = Case(
+        seen.customer[chosen].astype(np.float64),
+        truth,
+        {"model": said[chosen], **{rule: values[chosen] for rule, values in rules.items()}},
+    )
+    auc = _figure(ranked, lambda t, p: measures.auc(t > 0, p), seed, higher=True)
+    answer["auc"] = _shown(auc, naive=True)
+    chances = Case(
+        ranked.customer, truth, {"model": said[chosen], "bg_nbd": rules["bg_nbd"][chosen]}
+    )
+    measured: Sequence[tuple[str, Measure, bool | None]] = (
+        ("brier_ratio", lambda t, p: measures.brier_ratio(t > 0, p), False),
+        ("calibration_error", lambda t, p: measures.calibration_error(t > 0, p), None),
+        ("calibration_slope", lambda t, p: measures.slope(t > 0, p), None),
+        ("bias", lambda t, p: float(p.mean() - t.mean()), None),
+    )
+    for key, measure, higher in measured:
+        answer[key] = _shown(_figure(chances, measure, seed, higher=higher))
+    floor = measures.noise_floor(said[chosen], 50, seed) if len(truth) else None
+    answer["noise_floor"] = None if floor is None else rounded(floor)
+    return answer
+
+
+def _figure(case: Case, measure: Measure, seed: int, *, higher: bool | None) -> Figure | None:
+    if not len(case.truth):
+        return None
+    return figure(
+        [case],
+        measure,
+        seed,
+        score="churn",
+        name="",
+        population="",
+        horizon=0,
+        higher=higher,
+        draws=DRAWS,
+        most=MOST,
+    )
+
+
+def _shown(found: Figure | None, *, naive: bool = False) -> dict[str, Any]:
+    if found is None:
+        return {"model": None, "rules": {}, "best_rule": None, "ratio": None}
+    rules = {name: _value(value) for name, value in found.rules.items()}
+    known = {name: value for name in RULES if (value := rules.get(name)) is not None}
+    best = max(known, key=lambda name: known[name]["value"]) if naive and known else None
+    model = _value(found.model)
+    ratio = None
+    if model is not None and best is not None and known[best]["value"]:
+        ratio = rounded(model["value"] / known[best]["value"])
+    return {"model": model, "rules": rules, "best_rule": best, "ratio": ratio}
+
+
+def _value(value: Value) -> dict[str, float] | None:
+    if not all(np.isfinite((value.value, value.low, value.high))):
+        return None
+    return {"value": rounded(value.value), "low": rounded(value.low), "high": rounded(value.high)}
+
+
+def reliability(churned: Mask, said: Floats) -> list[dict[str, Any]]:
+    """Ten groups of equal size, from the lowest probability: what was said, what came, and within
+    which 95 % interval (Wilson's)."""
+    curve = []
+    for rows in measures.bins(said) if len(said) else []:
+        count, share = len(rows), float(churned[rows].mean())
+        whole = 1 + Z**2 / count
+        middle = (share + Z**2 / (2 * count)) / whole
+        half = Z * np.sqrt(share * (1 - share) / count + Z**2 / (4 * count**2)) / whole
+        curve.append(
+            {
+                "said": rounded(float(said[rows].mean())),
+                "came": rounded(share),
+                "low": rounded(float(max(middle - half, 0.0))),
+                "high": rounded(float(min(middle + half, 1.0))),
+                "customers": count,
+            }
+        )
+    return curve
+
+
+def _importance(learnt: Learnt, values: Floats, churned: Mask, seed: int) -> list[dict[str, Any]]:
+    """What each feature brings: how much AUC is lost where its values are dealt out at random, and
+    how far it usually moves the log odds."""
+    random = np.random.default_rng(seed)
+    whole = measures.auc(churned, _sum(learnt, values))
+    found = []
+    for line in learnt.lines:
+        place = FEATURES.index(line.feature)
+        dealt = values.copy()
+        dealt[:, place] = random.permutation(dealt[:, place])
+        lost = whole - measures.auc(churned, _sum(learnt, dealt))
+        inside = np.clip(values[:, place], line.low, line.high)
+        moved = float(np.abs(learnt.slope * line.weight * (inside - line.usual)).mean())
+        found.append(
+            {
+                "feature": line.feature,
+                "weight": line.weight,
+                "auc_lost": rounded(lost) if np.isfinite(lost) else None,
+                "moves_log_odds": rounded(moved),
+            }
+        )
+    return sorted(found, key=lambda one: (-one["moves_log_odds"], one["feature"]))

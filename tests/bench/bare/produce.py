@@ -1,0 +1,45 @@
+"""aiokafka's `send_batch` of lines of a file, 500 a batch, one batch in flight a partition; prints the seconds."""
+
+import asyncio
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import uvloop
+from aiokafka import AIOKafkaProducer
+
+SIZE = 500
+
+
+async def main(servers: str, topic: str, partitions: int, lines: list[bytes]) -> float:
+    producer = AIOKafkaProducer(
+        bootstrap_servers=servers,
+        acks="all",
+        enable_idempotence=True,
+        compression_type="lz4",
+        max_batch_size=900_000,
+    )
+    await producer.start()
+    await producer.send_and_wait(topic, b"{}", partition=0)  # connected, and the topic known
+    batches = iter([lines[n : n + SIZE] for n in range(0, len(lines), SIZE)])
+
+    async def fill(partition: int) -> None:
+        for batch in batches:
+            building: Any = producer.create_batch()
+            for line in batch:
+                building.append(key=None, value=line, timestamp=None)
+            await (await producer.send_batch(building, topic, partition=partition))
+
+    began = time.perf_counter()
+    await asyncio.gather(*(fill(partition) for partition in range(partitions)))
+    seconds = time.perf_counter() - began
+    await producer.stop()
+    return seconds
+
+
+if __name__ == "__main__":
+    servers, topic, partitions, file = sys.argv[1:]
+    lines = Path(file).read_bytes().splitlines()
+    print(json.dumps(uvloop.run(main(servers, topic, int(partitions), lines))))
