@@ -57,7 +57,7 @@ def build_app(
         for name, value in (extra(kernel) if extra else {}).items():
             setattr(app.state, name, value)
         gc.collect()
-        gc.freeze()  # what is there now stays: looking through it again and again is a sixth of a request
+        gc.freeze()  # what is there now stays: nobody needs to look through it again and again
         gc.set_threshold(50_000, 20, 50)
         try:
             yield

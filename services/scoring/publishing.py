@@ -9,7 +9,7 @@ import orjson
 
 from services.scoring import registry
 from services.scoring.fitting import ENOUGH
-from services.scoring.policies import CHURN
+from services.scoring.policies import CHURN, RFM
 from services.scoring.task import fit
 from shared.database import Connection
 from shared.kernel import Kernel
@@ -40,16 +40,22 @@ async def occasion(kernel: Kernel) -> Occasion | None:
             " (SELECT count(*) FROM (SELECT FROM score WHERE purchase_days > 0 LIMIT $2) AS enough) AS buyers,"
             " EXISTS (SELECT FROM score WHERE history <> '[]') AS open,"
             " (SELECT done_at FROM task WHERE name = $3) AS done_at,"
-            " (SELECT note FROM task WHERE name = $3) AS note",
+            " (SELECT note FROM task WHERE name = $3) AS note,"
+            " (SELECT max(published_at) FROM policy WHERE name = $4) AS published_at",
             kernel.service.version,
             ENOUGH,
             NAME,
+            RFM,
         )
     assert row is not None, "a query of scalars has a row"
     if row["clock"] is None or row["open"] or row["buyers"] < ENOUGH:
         return None
-    fresh = row["done_at"] is not None and row["clock"] < row["done_at"] + EVERY
-    if fresh and row["note"]["histories"] == row["histories"]:
+    done_at, fitted = row["done_at"], row["note"]["histories"] if row["note"] else 0
+    if row["published_at"] and (done_at is None or done_at < row["published_at"]):
+        # The database has gone back: what was published since stands on the log.
+        done_at, fitted = row["published_at"], row["histories"]
+    fresh = done_at is not None and row["clock"] < done_at + EVERY
+    if fresh and fitted == row["histories"]:
         return None
     return Occasion(row["clock"], row["histories"])
 

@@ -1,9 +1,9 @@
 """Straight ways to the few routes that are asked most.
 
-FastAPI finds a route, its dependencies and their parameters anew for every request, which costs more than most answers
-do. A shortcut takes the plain form of such a request, with nothing in its query, and calls the same functions in the
-same order; everything else goes through FastAPI, which also describes the route. So a shortcut adds nothing that could
-be asked for, and there is nothing that only a shortcut knows.
+FastAPI finds a route, its dependencies and their parameters anew for every request. A shortcut takes the plain form of
+such a request, with nothing in its query, and calls the same functions in the same order; everything else goes through
+FastAPI, which also describes the route. So a shortcut adds nothing that could be asked for, and there is nothing that
+only a shortcut knows.
 """
 
 from collections.abc import Awaitable, Callable, Sequence

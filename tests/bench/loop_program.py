@@ -2,8 +2,8 @@
 
     python -m tests.bench.loop_program '{"service": "profile", "log": ..., "database": ..., ...}'
 
-Prints one line of JSON: seconds from the first record read to the last commit, processor seconds, memory. Before that
-a worker looks through what is on the log for events of its own (it reads back): that is not part of it. What the
+Prints one line of JSON: seconds from the first record read to the last commit, processor seconds, memory. A worker
+looks first through what is on the log for events of its own (it reads back): that is left out. What the
 service announces is acknowledged by a stand-in and never reaches the topic, so that every round reads the same
 records; tasks of the clock (fitting, reviewing) are left out.
 """
@@ -23,7 +23,8 @@ from shared import logging
 from shared.http.serving import run
 from shared.kernel import open_kernel
 from shared.log import Entry, Genesis, Log, Record, Topic
-from shared.loop.read_back import READ_SECONDS
+from shared.loop.lease import Lease, Leases
+from shared.loop.read_back import ReadBack
 from shared.loop.worker import Worker
 from shared.service import Service
 from shared.settings import KernelSettings, ServiceSettings
@@ -43,11 +44,6 @@ class Bounded:
         self._limits = limits
         self.began: tuple[float, float] | None = None
         """When the first record was handed over: wall clock, processor."""
-        self._open = asyncio.Event()
-
-    def open(self) -> None:
-        """All partitions are read back: from now on their records are handed over."""
-        self._open.set()
 
     async def append(self, topic: Topic, entries: Sequence[tuple[int, Entry]]) -> None:
         pass
@@ -55,9 +51,6 @@ class Bounded:
     async def read(
         self, topic: Topic, partition: int, offset: int, *, events: int, size: int, wait: float
     ) -> list[Record]:
-        reading_back = wait == READ_SECONDS
-        if not reading_back:
-            await self._open.wait()
         left = self._limits[partition] - offset
         if left <= 0:
             await asyncio.sleep(wait)
@@ -65,7 +58,7 @@ class Bounded:
         found = await self._log.read(
             topic, partition, offset, events=min(events, left), size=size, wait=wait
         )
-        if found and self.began is None and not reading_back:
+        if found and self.began is None:
             self.began = time.perf_counter(), time.process_time()
         return found
 
@@ -86,6 +79,33 @@ class Bounded:
 
     async def close(self) -> None:
         await self._log.close()
+
+
+class Straight:
+    """An opening that looks at nothing: the partition is open at once."""
+
+    def __init__(self, leases: Leases, back: ReadBack) -> None:
+        self._leases = leases
+        self._back = back
+
+    async def begin(self, _lease: Lease) -> None:
+        return None
+
+    def forgotten(self, records: list[Record]) -> list[Record]:
+        return records
+
+    async def finish(self, lease: Lease) -> bool:
+        async with self._leases.database.transaction() as conn:
+            await self._back.open(conn, lease)
+        return True
+
+
+class StraightWorker(Worker):
+    """A worker that does not read back. Interaction's would find all of the topic to be its own, and forgotten."""
+
+    def _opening(self, leases: Leases) -> Straight:
+        back = ReadBack(self.kernel.service.name, leases, self.kernel.log)
+        return Straight(leases, back)
 
 
 def service_of(name: str) -> Service:
@@ -113,15 +133,13 @@ async def measure(task: dict[str, Any]) -> dict[str, Any]:
     )
     log = Bounded(kernel.log, task["limits"])
     kernel = replace(kernel, log=log)
-    worker = Worker(kernel)
+    worker = StraightWorker(kernel)
     working = asyncio.create_task(worker.run())
     total, early = sum(task["limits"]), None
     pid = os.getpid()
     try:
         while True:
             done = sum(one.lease.next_offset for one in worker.runners.values())
-            if len(worker.runners) == PARTITIONS and all(r.open for r in worker.runners.values()):
-                log.open()
             if early is None and done >= total * EARLY:
                 early = rss_mb(pid)
             if done >= total:

@@ -38,12 +38,13 @@ async def measure(bench: Servers, sizes: Sizes) -> list[Measured]:
             rates.append(await whole_way(run, watch, f"p11-{number}", count))
             say(f"  tenure: {rates[-1]:,.0f} (round {number + 1} of {sizes.rounds})")
         seconds = difference(before, used(bench, run))
-        early, sent = _resident(run), sizes.rounds * count
+        early: dict[str, float] = {}
+        sent = sizes.rounds * count
         if long:
             sent, early = await _long_run(run, watch, sent, long)
-        late = _resident(run)
+        late = _resident(run) if early else {}  # flat or not, only a long run can say
         memory = {
-            name: Memory(peak_mb(process.pid), early[name], late[name])
+            name: Memory(peak_mb(process.pid), early.get(name), late.get(name))
             for name, process in run.here.processes.items()
         }
         memory |= {name: Memory(peak_mb(pid)) for name, pid in bench.pids().items()}
@@ -79,7 +80,7 @@ def _resident(run: Running) -> dict[str, float]:
 
 
 def _note(seconds: dict[str, float], count: int, sent: int) -> str:
-    """What an event costs, in microseconds of processor: on a busy machine the only figure that stays the same."""
+    """What an event costs, in microseconds of processor: it depends less on who else is at work than seconds do."""
     each = {name: 1e6 * one / count for name, one in seconds.items()}
     costs = ", ".join(
         f"{name} {cost:.0f}" for name, cost in sorted(each.items(), key=lambda one: -one[1])

@@ -67,7 +67,9 @@ async def list_forecasts(
         found = await offers.demand(request, conn, measure)
         has_orders = found is not None or await queries.has_orders(conn)
     if found is None:
-        return answer(_nothing(request, measure, level, has_orders, language))
+        return answer(
+            _nothing(request, measure, level, language, has_orders=has_orders, counted=page.count)
+        )
     learnt, demand = found
     lines = _lines_of(demand, level, after)
     shown_, next_cursor = cut_page(lines[: page.limit + 1], page.limit, lambda one: (one.key,))
@@ -203,7 +205,13 @@ def _head(
 
 
 def _nothing(
-    request: Request, measure: Measure, level: Level, has_orders: bool, language: Language
+    request: Request,
+    measure: Measure,
+    level: Level,
+    language: Language,
+    *,
+    has_orders: bool,
+    counted: bool,
 ) -> dict[str, Any]:
     """No forecast yet, and why."""
     timezone = kernel_of(request).settings.timezone
@@ -222,7 +230,7 @@ def _nothing(
         "model": None,
         "notes": [{"code": code, "text": say(DEMAND, code, language), "params": {}}],
         "total_demand": None,
-        **page_answer([], None),
+        **page_answer([], None, 0 if counted else None),
     }
 
 

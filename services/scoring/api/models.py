@@ -171,7 +171,9 @@ async def read_shadow(request: Request, name: Name, page: Page, language: Lang) 
     in another one. `scored` reaches `customers` when everybody was scored by both."""
     _check(name)
     after = decode_cursor(page.cursor, tuple[UUID])[0] if page.cursor else None
-    return await _shadow_answer(request, name, language, None, after, page.limit)
+    return await _shadow_answer(
+        request, name, language, None, after, limit=page.limit, count=page.count
+    )
 
 
 async def _shadow_answer(
@@ -180,7 +182,9 @@ async def _shadow_answer(
     language: Language,
     outcome: Outcome | None,
     after: UUID | None = None,
+    *,
     limit: int = 50,
+    count: bool = False,
 ) -> Response:
     async with database_of(request).snapshot() as conn:
         now = await registry.standings(conn)
@@ -194,7 +198,11 @@ async def _shadow_answer(
         "since": now.shadow_since,
         "by": now.shadow_by,
         **_moves_answer(moves, language),
-        **page_answer([_moved_answer(one, language) for one in moved], next_cursor),
+        **page_answer(
+            [_moved_answer(one, language) for one in moved],
+            next_cursor,
+            moves.moved if count else None,
+        ),
     }
     if outcome is None:
         return answer(content)
