@@ -45,6 +45,10 @@ ELSEWHERE = {
     "docs/operating.md: python -m shared.repair": (
         "with the settings of every process; tests/shared/test_restored.py runs it"
     ),
+    "docs/training.md: python -m services.scoring.train": (
+        "a small installation has too little to learn from; tests/scoring/train runs it"
+    ),
+    "docs/performance.md: make bench": "it takes an hour; tests/bench/test_bench.py runs a small one",
     "docs/science.md: python -m services.scoring.backtest": (
         "about a file of the reader's; tests/scoring/backtest/test_command.py has some"
     ),
