@@ -56,7 +56,7 @@ async def run(
             module = importlib.import_module(f"tests.bench.{MODULES[key]}")
             found += await module.measure(bench, sizes)
         except Exception as error:  # noqa: BLE001 - said in the table
-            failed[key] = f"{type(error).__name__}: {error}".strip()
+            failed[key] = f"{type(error).__name__}: {error}".strip().splitlines()[-1]
             say(f"  {key} failed: {failed[key]}")
         say(f"{key} took {time.monotonic() - started:.0f} s")
     return found, failed

@@ -32,7 +32,6 @@ async def measure(task: dict[str, Any]) -> dict[str, Any]:
     own = ServiceSettings(database_url=task["database"])
     kernel = open_kernel(service_of(task["service"]), "rebuild", settings, own)
     log = Bounded(kernel.log, task["limits"])
-    log.open()
     kernel = replace(kernel, log=log)
     said: list[tuple[str, float]] = []
     began = time.perf_counter()
