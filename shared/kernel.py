@@ -75,3 +75,14 @@ def open_kernel(
         access=Access(settings.access_url, tokens=open_tokens(settings)),
         outbox_hint=Hint(database, "outbox"),
     )
+
+
+async def caught_up(kernel: Kernel) -> bool:
+    """Whether everything that stands on the log is folded."""
+    ends = await kernel.log.ends("customers")
+    async with kernel.database.read() as conn:
+        rows = await conn.fetch(
+            "SELECT partition, next_offset FROM checkpoint WHERE topic = 'customers' AND version = $1",
+            kernel.service.version,
+        )
+    return all(row["next_offset"] >= ends[row["partition"]] for row in rows)

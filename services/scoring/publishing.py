@@ -12,7 +12,7 @@ from services.scoring.fitting import ENOUGH
 from services.scoring.policies import CHURN, RFM
 from services.scoring.task import fit
 from shared.database import Connection
-from shared.kernel import Kernel
+from shared.kernel import Kernel, caught_up
 from shared.language import PolicyPublished
 from shared.outbox import OUTBOX
 from shared.own_events import everywhere
@@ -68,7 +68,7 @@ async def pending(kernel: Kernel) -> bool:
 async def publish(kernel: Kernel) -> None:
     """Fit when it is time and everything on the log is folded; tell every partition what changed."""
     now = await occasion(kernel)
-    if now is None or not await _caught_up(kernel):
+    if now is None or not await caught_up(kernel):
         return
     async with kernel.database.read() as conn:
         published = await fit(conn, now.clock)
@@ -110,16 +110,6 @@ async def _is_next(conn: Connection, published: Sequence[PolicyPublished]) -> bo
     """Whether the number of the churn model is still free."""
     numbers = [policy.version for policy in published if policy.name == CHURN]
     return not numbers or numbers[0] == await registry.next_number(conn)
-
-
-async def _caught_up(kernel: Kernel) -> bool:
-    ends = await kernel.log.ends("customers")
-    async with kernel.database.read() as conn:
-        rows = await conn.fetch(
-            "SELECT partition, next_offset FROM checkpoint WHERE topic = 'customers' AND version = $1",
-            kernel.service.version,
-        )
-    return all(row["next_offset"] >= ends[row["partition"]] for row in rows)
 
 
 FIT = Task(name=NAME, seconds=1.0, run=publish, pending=pending)

@@ -16,7 +16,7 @@ from services.scoring.offering.making import LEVELS, make_forecasts, make_model
 from services.scoring.offering.reading import Moment, read_shop, read_signals, read_small, shop_of
 from services.scoring.settings import Settings
 from shared.database import Connection, Database
-from shared.kernel import Kernel
+from shared.kernel import Kernel, caught_up
 from shared.service import Task
 
 NAME = "offering"
@@ -102,7 +102,7 @@ class Offering:
         if self.wait() < self._not_before.get(place, float("-inf")):
             return
         now = await occasion(kernel)
-        if now is None or not await _caught_up(kernel):
+        if now is None or not await caught_up(kernel):
             return
         try:
             if now.small:
@@ -112,16 +112,6 @@ class Offering:
         except Exception:
             self._not_before[place] = self.wait() + AGAIN_SECONDS
             raise
-
-
-async def _caught_up(kernel: Kernel) -> bool:
-    ends = await kernel.log.ends("customers")
-    async with kernel.database.read() as conn:
-        rows = await conn.fetch(
-            "SELECT partition, next_offset FROM checkpoint WHERE topic = 'customers' AND version = $1",
-            kernel.service.version,
-        )
-    return all(row["next_offset"] >= ends[row["partition"]] for row in rows)
 
 
 def country_of(own: Any) -> str | None:

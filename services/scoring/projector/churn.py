@@ -1,5 +1,6 @@
 """The churn probability, why it is so, and what would change its band. Times in days."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from services.scoring.models.bgnbd import p_none
@@ -109,23 +110,25 @@ class Judge:
         then = self.scoring.band(bought)
         if BANDS.index(then) < BANDS.index(band):
             return Nearest("purchase", days, bought, then)
-        return self._silence(history, probability) or Nearest("none", days, bought, then)
+        silence = first_silence(
+            self.scoring,
+            self.scoring.band(probability),
+            lambda n: self.probability(replace(history, age=history.age + n)),
+        )
+        return silence or Nearest("none", days, bought, then)
 
-    def _silence(self, history: History, probability: float) -> Nearest | None:
-        """The first day in a higher band if nothing is bought; silence never lowers the risk."""
-        band = self.scoring.band(probability)
 
-        def after(days: int) -> float:
-            return self.probability(replace(history, age=history.age + days))
-
-        if band == BANDS[-1] or self.scoring.band(after(SILENCE_DAYS)) == band:
-            return None
-        same, other = 0, SILENCE_DAYS
-        while other - same > 1:
-            middle = (same + other) // 2
-            if self.scoring.band(after(middle)) == band:
-                same = middle
-            else:
-                other = middle
-        reached = after(other)
-        return Nearest("silence", other, reached, self.scoring.band(reached))
+def first_silence(scoring: Scoring, band: str, after: Callable[[int], float]) -> Nearest | None:
+    """The first day in a higher band if nothing is bought; silence never lowers the risk. `after`: the probability
+    after so many days."""
+    if band == BANDS[-1] or scoring.band(after(SILENCE_DAYS)) == band:
+        return None
+    same, other = 0, SILENCE_DAYS
+    while other - same > 1:
+        middle = (same + other) // 2
+        if scoring.band(after(middle)) == band:
+            same = middle
+        else:
+            other = middle
+    reached = after(other)
+    return Nearest("silence", other, reached, scoring.band(reached))

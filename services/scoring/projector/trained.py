@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from math import exp, expm1
 
 from services.scoring.policies import BANDS, Calibrated, Learnt, Scoring
-from services.scoring.projector.churn import HORIZONS, SILENCE_DAYS
+from services.scoring.projector.churn import HORIZONS, first_silence
 from services.scoring.projector.seen import FEATURES, LEAST, Seen, measure
 from services.scoring.projector.view import Churn, Nearest, Reason, Risk
 
@@ -135,25 +135,8 @@ class TrainedJudge:
         then = self.scoring.band(bought)
         if BANDS.index(then) < BANDS.index(band):
             return Nearest("purchase", days, bought, then)
-        return self._silence(seen, band) or Nearest("none", days, bought, then)
-
-    def _silence(self, seen: Seen, band: str) -> Nearest | None:
-        """The first day in a higher band if nothing is bought; silence never lowers the risk."""
-
-        def after(days: int) -> float:
-            return self.probability(seen.later(days))
-
-        if band == BANDS[-1] or self.scoring.band(after(SILENCE_DAYS)) == band:
-            return None
-        same, other = 0, SILENCE_DAYS
-        while other - same > 1:
-            middle = (same + other) // 2
-            if self.scoring.band(after(middle)) == band:
-                same = middle
-            else:
-                other = middle
-        reached = after(other)
-        return Nearest("silence", other, reached, self.scoring.band(reached))
+        silence = first_silence(self.scoring, band, lambda n: self.probability(seen.later(n)))
+        return silence or Nearest("none", days, bought, then)
 
 
 def _groups(seen: Seen) -> dict[str, tuple[str, ...]]:

@@ -72,7 +72,7 @@ async def test_a_process_that_fails_leaves_all_as_it_was_and_is_not_tried_at_onc
     version = await value(town, "SELECT max(version) FROM recommender")
     monkeypatch.setattr(task, "learn_apart", fails)
     monkeypatch.setattr(task, "occasion", large)
-    monkeypatch.setattr(task, "_caught_up", _always)
+    monkeypatch.setattr(task, "caught_up", _always)
     offering = Offering(wait=lambda: clock[0])
     with pytest.raises(RuntimeError):
         await offering.run(kernel)
