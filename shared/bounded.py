@@ -80,6 +80,11 @@ def insert(entries: list[Entry], at: int, by: str, number: int) -> None:
 
     A stamp whose numbers sum to 0 stays, so that the order in which they came does not matter.
     """
+    if not entries or entries[-1] < (at, by):  # as nearly all come: after what is there
+        entries.append((at, by, number))
+        if len(entries) > 2 * ENDS:
+            del entries[ENDS]
+        return
     place = bisect_left(entries, (at, by, -(1 << 62)))
     if place < len(entries) and entries[place][:2] == (at, by):
         entries[place] = (at, by, entries[place][2] + number)

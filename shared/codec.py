@@ -91,6 +91,14 @@ class _Envelope(_Attributes, frozen=True, gc=False, omit_defaults=True, kw_only=
     data: Raw
 
 
+class _Written(_Attributes, frozen=True, gc=False, omit_defaults=True, kw_only=True):
+    """An envelope that is to be written in one pass with its `data`."""
+
+    dataschema: str
+    datacontenttype: Literal["application/json"]
+    data: Raw | Struct
+
+
 class _Whole(_Attributes, frozen=True, gc=False, kw_only=True):
     """An envelope of a type that is known, with its `data`; `dataschema` says which of the subclasses it is."""
 
@@ -148,9 +156,8 @@ def encode(
         raise ValueError(f"no such event type: {type}")
     if abs(utcoffset) > MAX_OFFSET_MINUTES:
         raise ValueError("a UTC offset of more than a day")
-    pasted = data if isinstance(data, bytes) else _encoder.encode(data)
     value = _encoder.encode(
-        _Envelope(
+        _Written(
             specversion="1.0",
             id=id,
             source=source,
@@ -166,7 +173,7 @@ def encode(
             cause=cause,
             dataschema=kind.dataschema,
             datacontenttype="application/json",
-            data=Raw(pasted),
+            data=Raw(data) if isinstance(data, bytes) else data,
         )
     )
     if _has_nul(value):

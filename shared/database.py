@@ -7,8 +7,11 @@ and every statement have their limits.
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from types import TracebackType
 from typing import Any, Protocol, cast
 
 import asyncpg
@@ -20,6 +23,8 @@ from sqlalchemy.sql.expression import ClauseElement
 CONNECT_SECONDS = 3.0
 ACQUIRE_SECONDS = 5.0
 READ_SECONDS = 10.0
+KEPT_SECONDS = 1.0
+"""How long a connection that has read is kept for the next who reads, before it goes back to the pool."""
 SERVER_SECONDS = 2.0
 """How much longer than a statement may take we wait for a server that should have ended it, and how long for one
 that should take a connection back: a server that is frozen does neither."""
@@ -102,6 +107,9 @@ class Database:
         self._statement_seconds = int(self._limits["statement_timeout"]) / 1000
         self._pools: dict[bool, asyncpg.Pool] = {}
         self._ending: set[asyncio.Task[None]] = set()
+        self._kept: list[_Kept] = []
+        self._waiting = 0
+        self._looking = False
 
     async def _pool(self, read_only: bool) -> asyncpg.Pool:
         pool = self._pools.get(read_only)
@@ -130,8 +138,7 @@ class Database:
 
         Once everything is done the block never fails, whatever becomes of the connection. Who gives up waiting does
         not wait for the end of the transaction either: a task of its own does, but not long."""
-        pool = await self._pool(read_only=read_only)
-        conn = await pool.acquire(timeout=ACQUIRE_SECONDS)
+        pool, conn = await self.acquired(read_only=read_only)
         work = conn.transaction(**transaction) if transaction else None
         try:
             if work is not None:
@@ -140,19 +147,72 @@ class Database:
             if work is not None:
                 await work.commit()
         except BaseException as error:
-            ending = asyncio.create_task(_end(pool, conn, work))
-            self._ending.add(ending)
-            ending.add_done_callback(self._ending.discard)
-            if not isinstance(error, (TimeoutError, asyncio.CancelledError)):
-                await asyncio.shield(ending)
+            await self.give_up(pool, conn, work, error)
             raise
         await _end(pool, conn, None)
 
-    @asynccontextmanager
-    async def read(self) -> AsyncIterator[ReadConnection]:
+    async def acquired(self, *, read_only: bool) -> tuple[asyncpg.Pool, Any]:
+        """A connection, and the pool that it is to go back to."""
+        kept = self._take_kept() if read_only else None
+        if kept is not None:
+            return kept
+        pool = await self._pool(read_only=read_only)
+        self._waiting += 1
+        try:
+            return pool, await pool.acquire(timeout=ACQUIRE_SECONDS)
+        finally:
+            self._waiting -= 1
+
+    def _give_back(self, pool: asyncpg.Pool, conn: Any, work: Any | None) -> asyncio.Task[None]:
+        ending = asyncio.create_task(_end(pool, conn, work))
+        self._ending.add(ending)
+        ending.add_done_callback(self._ending.discard)
+        return ending
+
+    async def give_up(
+        self, pool: asyncpg.Pool, conn: Any, work: Any | None, error: BaseException
+    ) -> None:
+        """Give back a connection with which something went wrong."""
+        ending = self._give_back(pool, conn, work)
+        if not isinstance(error, (TimeoutError, asyncio.CancelledError)):
+            await asyncio.shield(ending)
+
+    def read(self) -> "_Reading":
         """A connection for single statements that read."""
-        async with self._lent(read_only=True) as conn:
-            yield cast("ReadConnection", conn)
+        return _Reading(self)
+
+    def _take_kept(self) -> tuple[asyncpg.Pool, Any] | None:
+        """A connection that was kept, the one used last: of those that are too many each grows old."""
+        while self._kept:
+            kept = self._kept.pop()
+            if not _is_gone(kept.conn):
+                return kept.pool, kept.conn
+            self._give_back(kept.pool, kept.conn, None)
+        return None
+
+    def keep(self, pool: asyncpg.Pool, conn: Any) -> bool:
+        """Keep a connection that has done its work, unless it is gone or somebody waits for it at the pool."""
+        if self._waiting or self._pools.get(True) is not pool or _is_gone(conn):
+            return False
+        self._kept.append(_Kept(pool, conn, time.monotonic()))
+        if not self._looking:
+            self._looking = True
+            loop = asyncio.get_running_loop()
+            loop.call_later(KEPT_SECONDS, self._look, loop)
+        return True
+
+    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
+        """What nobody has used for a while goes back to the pool, which closes what nobody uses for long."""
+        old = time.monotonic() - KEPT_SECONDS
+        kept, self._kept = self._kept, []
+        for one in kept:
+            if one.since <= old:
+                self._give_back(one.pool, one.conn, None)
+            else:
+                self._kept.append(one)
+        self._looking = bool(self._kept)
+        if self._looking:
+            loop.call_later(KEPT_SECONDS, self._look, loop)
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[ReadConnection]:
@@ -174,8 +234,51 @@ class Database:
 
     async def close(self) -> None:
         pools, self._pools = list(self._pools.values()), {}
+        self._kept.clear()
         for pool in pools:
             pool.terminate()
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """A connection between two statements, and since when (of `time.monotonic`) nobody uses it."""
+
+    pool: asyncpg.Pool
+    conn: Any
+    since: float
+
+
+class _Reading:
+    """Lends a connection for single statements. A connection that did nothing but read is kept for whoever reads
+    next: the pool would spend a task, two time limits and a timer on taking it back and lending it again."""
+
+    __slots__ = ("_conn", "_database", "_pool")
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def __aenter__(self) -> ReadConnection:
+        self._pool, self._conn = await self._database.acquired(read_only=True)
+        return cast("ReadConnection", self._conn)
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if error is not None:
+            await self._database.give_up(self._pool, self._conn, None, error)
+        elif not self._database.keep(self._pool, self._conn):
+            await _end(self._pool, self._conn, None)
+
+
+def _is_gone(conn: Any) -> bool:
+    """Whether the server has cut the connection; the pool may have let go of it already."""
+    try:
+        return bool(conn.is_closed())
+    except asyncpg.InterfaceError:
+        return True
 
 
 async def _end(pool: asyncpg.Pool, conn: Any, work: Any | None) -> None:

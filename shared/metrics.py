@@ -194,6 +194,11 @@ waits = _histogram(
     "Time that requests waited for a position, by outcome (reached, late, refused).",
     ["service", "outcome"],
 )
+learnings = _counter(
+    "learnings",
+    "Trainings that ended, by kind (churn, offering) and outcome (done, impossible, failed).",
+    ["service", "kind", "outcome"],
+)
 http_requests = _counter(
     "http_requests",
     "HTTP requests answered, by method, route template and status.",

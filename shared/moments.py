@@ -18,7 +18,7 @@ def micros(at: datetime) -> int:
 
 def moment(at: int) -> datetime:
     """Return microseconds since 1970 as a time in UTC."""
-    return _EPOCH + timedelta(microseconds=at)
+    return _EPOCH + timedelta(0, 0, at)
 
 
 def whole_minute(at: int) -> int:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -31,7 +32,7 @@ class Freshness:
 
     async def seconds(self) -> float:
         """Never waits long: what is known a moment later is good enough."""
-        now = asyncio.get_running_loop().time()
+        now = time.monotonic()
         if now - self._at > CACHED_SECONDS:
             if self._task is None or self._task.done():
                 self._task = asyncio.create_task(self._ask())
@@ -41,7 +42,7 @@ class Freshness:
                     await asyncio.shield(self._task)
         if self._at == float("-inf"):
             return self._age
-        behind = asyncio.get_running_loop().time() - self._at
+        behind = time.monotonic() - self._at
         return self._age + (behind if behind > 1 else 0.0)
 
     async def _ask(self) -> None:
@@ -60,7 +61,7 @@ class Freshness:
         now = datetime.now(UTC)
         self._age = max(((now - at).total_seconds() for at in oldest), default=0.0)
         self._age = max(self._age, 0.0)
-        self._at = asyncio.get_running_loop().time()
+        self._at = time.monotonic()
 
     async def _recorded(self, partition: int, offset: int) -> datetime:
         known = self._oldest.get(partition)

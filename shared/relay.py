@@ -1,72 +1,98 @@
-"""From the outbox onto the log: in the order of the numbers, one unacknowledged batch at a time.
+"""From the outbox onto the log: in the order of the numbers, one unacknowledged batch of a partition at a time.
 
 After any error it starts again behind the last number that the log acknowledged (go-back-N). What was sent twice
 carries the same number, and every reader drops what it has seen.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from shared import metrics
-from shared.database import Database
+from shared.database import Connection, Database
 from shared.failpoints import hit
 from shared.log import Entry, Log
-from shared.outbox import OUTBOX
 
 BATCH_EVENTS = 4000
 BATCH_BYTES = 4 << 20
+"""Of all partitions that are read at once."""
+
+Batch = list[tuple[int, Entry]]
+"""Of one partition, in the order of the numbers."""
+
+
+async def unsent(
+    conn: Connection, service: str, partitions: Sequence[int], sends_if: str = "true"
+) -> dict[int, Batch]:
+    """What of these partitions is to be sent next, by one question; those that have nothing are left out.
+
+    `sends_if`: SQL, whether anything may be sent yet.
+    """
+    rows = await conn.fetch(
+        "SELECT r.partition, o.sequence, o.key, o.value FROM relay AS r CROSS JOIN LATERAL ("
+        " SELECT sequence, key, value FROM (SELECT sequence, key, value,"
+        "  sum(octet_length(value)) OVER (ORDER BY sequence) - octet_length(value) AS before"
+        "  FROM outbox WHERE partition = r.partition AND sequence > r.acked_sequence"
+        "  ORDER BY sequence LIMIT $2) AS next WHERE before < $3"
+        f") AS o WHERE r.partition = ANY($1) AND {sends_if} ORDER BY r.partition, o.sequence",
+        list(partitions),
+        BATCH_EVENTS,
+        max(1, BATCH_BYTES // len(partitions)),
+    )
+    batches: dict[int, Batch] = {}
+    for partition, sequence, key, value in rows:
+        entry = Entry(key=key, value=value, origin=service, sequence=sequence)
+        batches.setdefault(partition, []).append((partition, entry))
+    return batches
+
+
+async def send(log: Log, service: str, batch: Batch) -> int:
+    """Send one batch; answer its last number. Raises what the log raises."""
+    hit("relay.read")
+    try:
+        await log.append("customers", batch)
+    except BaseException:
+        metrics.relay_batches.labels(service, "failed").inc()
+        raise
+    hit("relay.sent")
+    number = batch[-1][1].sequence
+    assert number is not None, "as it was read"
+    return number
+
+
+async def acknowledge(
+    conn: Connection, service: str, sent: Mapping[int, Batch], numbers: Mapping[int, int]
+) -> None:
+    """Note how far partitions were sent: several in one order, so that nobody waits for another who waits for them."""
+    await conn.execute(
+        "WITH locked AS MATERIALIZED ("
+        " SELECT partition FROM relay WHERE partition = ANY($1) ORDER BY partition FOR UPDATE)"
+        " UPDATE relay AS r SET acked_sequence = greatest(r.acked_sequence, u.number)"
+        " FROM unnest($1::int[], $2::bigint[]) AS u(partition, number) JOIN locked USING (partition)"
+        " WHERE r.partition = u.partition",
+        list(numbers),
+        list(numbers.values()),
+    )
+    hit("relay.acknowledged")
+    metrics.relay_batches.labels(service, "acknowledged").inc(len(numbers))
+    metrics.relay_events.labels(service).inc(sum(len(sent[one]) for one in numbers))
 
 
 @dataclass(slots=True)
 class Relay:
-    """One partition of one service's outbox."""
+    """One partition of one service's outbox, by itself."""
 
     service: str
     database: Database
     log: Log
     partition: int
-    sends_if: str = "true"
-    """SQL: whether anything may be sent yet."""
 
     async def send(self) -> bool:
         """Send one batch; answer whether there was one. Raises what the log or the database raises."""
         async with self.database.connection() as conn:
-            acked = await conn.fetchval(
-                f"SELECT acked_sequence FROM relay WHERE partition = $1 AND {self.sends_if}",
-                self.partition,
-            )
-            if acked is None:
-                return False
-            rows = await OUTBOX.read(
-                conn, self.partition, acked, events=BATCH_EVENTS, size=BATCH_BYTES
-            )
-        if not rows:
+            found = await unsent(conn, self.service, [self.partition])
+        if not found:
             return False
-        hit("relay.read")
-        entries = [
-            (
-                self.partition,
-                Entry(
-                    key=row["key"],
-                    value=row["value"],
-                    origin=self.service,
-                    sequence=row["sequence"],
-                ),
-            )
-            for row in rows
-        ]
-        try:
-            await self.log.append("customers", entries)
-        except BaseException:
-            metrics.relay_batches.labels(self.service, "failed").inc()
-            raise
-        hit("relay.sent")
+        number = await send(self.log, self.service, found[self.partition])
         async with self.database.connection() as conn:
-            await conn.execute(
-                "UPDATE relay SET acked_sequence = greatest(acked_sequence, $2) WHERE partition = $1",
-                self.partition,
-                rows[-1]["sequence"],
-            )
-        hit("relay.acknowledged")
-        metrics.relay_batches.labels(self.service, "acknowledged").inc()
-        metrics.relay_events.labels(self.service).inc(len(rows))
+            await acknowledge(conn, self.service, found, {self.partition: number})
         return True

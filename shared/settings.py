@@ -115,6 +115,12 @@ class KernelSettings(BaseSettings):
     )
     batch_bytes: int = Field(8 << 20, ge=1, description="Most bytes of one transaction.")
     batch_keys: int = Field(5000, ge=1, description="Most customers of one transaction.")
+    rebuild_nice: int = Field(
+        10,
+        ge=0,
+        le=19,
+        description="By how much a rebuild gives way to other processes of its machine; 0: not at all.",
+    )
     parked_per_hour: int = Field(
         10, ge=0, description="Parked events per hour before a partition pauses."
     )

@@ -17,6 +17,8 @@ settings.register_profile("steady", deadline=None, suppress_health_check=[Health
 settings.load_profile("steady")
 
 os.environ.setdefault("INBOUND_SECRET", "a secret of the tests")
+# What trains by itself would surprise a test: those that want it say so.
+os.environ.setdefault("SCORING_TRAIN_DAYS", "0")
 
 
 @pytest.fixture(scope="session")

@@ -4,9 +4,9 @@ Requests that arrive while an append is under way are appended together by the n
 """
 
 import asyncio
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -22,8 +22,10 @@ from services.interaction.recalling import UNKNOWN_CONTENT
 from services.interaction.sent import CloudEvent, Sent, Translated, Unreadable
 from shared import metrics
 from shared.access import Caller
+from shared.deadlines import Deadlines
 from shared.errors import FieldError, Pause, Unavailable
 from shared.failpoints import hit
+from shared.ids import partition_of
 from shared.kernel import Kernel
 from shared.log import Entry, Topic
 from shared.log.batching import Batching
@@ -33,16 +35,17 @@ APPEND_SECONDS = 8.0
 """How long a caller waits for the log. After that the outcome is unknown; sending again is harmless."""
 
 
-@dataclass(slots=True)
-class Verdict:
+class Verdict(msgspec.Struct):
     """What became of one event, in the order sent."""
 
     id: str | None
     status: str
     code: str | None = None
     errors: Sequence[FieldError] = ()
-    params: dict[str, Any] = field(default_factory=dict)
+    params: dict[str, Any] = {}
     arrival: Arrival | None = None
+    key: bytes = b""
+    """What stands for `source` and `id`, where there is an arrival."""
     customer_id: UUID | None = None
 
 
@@ -53,10 +56,12 @@ class Door:
         self._kernel = kernel
         self._most_bytes = in_flight_bytes
         self._judge = Judge(kernel.settings, kernel.clock)
+        self._partitions = kernel.settings.partitions
         self._secret = kernel.settings.inbound_secret.encode()
         self._lanes: dict[Topic, Batching] = {
             topic: Batching(kernel.log, topic) for topic in ("inbound", "backfill")
         }
+        self._deadlines = Deadlines()
         self._passed = Passed(kernel.database)
         self._bytes = 0
 
@@ -78,9 +83,7 @@ class Door:
         lane: Topic = "inbound" if history is None else "backfill"
         accepted = [v.arrival for v in verdicts if v.status == "accepted" and v.arrival]
         await self._append(lane, accepted)
-        for verdict in verdicts:
-            type_ = verdict.arrival.type if verdict.arrival else "unusable"
-            metrics.events_ingested.labels(verdict.status, type_).inc()
+        _count(verdicts)
         return verdicts
 
     def _verdict(
@@ -98,7 +101,8 @@ class Door:
             params = {"source": arrival.source}
             error = FieldError("/source", "source_not_allowed", params)
             return Verdict(shown, "rejected", error.code, [error], params)
-        return Verdict(shown, "accepted", arrival=arrival)
+        key = arrivals.door_key(arrival.source, arrival.id)
+        return Verdict(shown, "accepted", arrival=arrival, key=key)
 
     def _judged(
         self, event: Sent, caller: Caller, history: str | None, received: datetime
@@ -146,13 +150,15 @@ class Door:
 
     async def _repeats_before(self, verdicts: Sequence[Verdict]) -> None:
         """What was resolved already is known here; what is still on its way the resolver drops."""
-        keyed = [(_key(v.arrival), v) for v in verdicts if v.arrival]
-        passed = await self._passed.find([key for key, _ in keyed])
-        for key, verdict in keyed:
-            if key in passed and verdict.arrival is not None:
-                _compare(verdict, verdict.arrival, passed[key]["content"].hex())
+        passed = await self._passed.find([v.key for v in verdicts if v.arrival])
+        if not passed:
+            return
+        for verdict in verdicts:
+            if verdict.arrival is not None and verdict.key in passed:
+                row = passed[verdict.key]
+                _compare(verdict, verdict.arrival, row["content"].hex())
                 if verdict.status == "duplicate":
-                    verdict.customer_id = passed[key]["customer_id"]
+                    verdict.customer_id = row["customer_id"]
 
     async def _append(self, lane: Topic, accepted: Sequence[Arrival]) -> None:
         entries = [self._entry(arrival) for arrival in accepted]
@@ -168,7 +174,7 @@ class Door:
     async def _acknowledged(self, lane: Topic, entries: Sequence[tuple[int, Entry]]) -> None:
         """Return when the log has them. Raises `Unavailable`."""
         try:
-            async with asyncio.timeout(APPEND_SECONDS):
+            with self._deadlines.within(APPEND_SECONDS):
                 await self._lanes[lane].append(entries)
         except (Pause, TimeoutError) as error:
             raise Unavailable("unavailable", "the log is away", retry_after=2) from error
@@ -177,9 +183,9 @@ class Door:
     def _entry(self, arrival: Arrival) -> tuple[int, Entry]:
         value = arrivals.encode(arrival)
         type_, identifier = arrivals.strongest(arrival.customer)
-        return arrivals.partition_for(arrival.customer, self._kernel.settings.partitions), Entry(
-            key=f"{type_}:{identifier}", value=value, signature=arrivals.sign(value, self._secret)
-        )
+        key = f"{type_}:{identifier}"
+        entry = Entry(key, value, signature=arrivals.sign(value, self._secret))
+        return partition_of(key, self._partitions), entry
 
     async def close_history(self, history: str) -> None:
         """Mark the end of a backfill behind everything that was accepted before, on every partition."""
@@ -207,7 +213,7 @@ class Door:
         waiting: defaultdict[bytes, list[Verdict]] = defaultdict(list)
         for verdict in verdicts:
             if verdict.arrival and verdict.status != "rejected" and verdict.customer_id is None:
-                waiting[_key(verdict.arrival)].append(verdict)
+                waiting[verdict.key].append(verdict)
         while waiting:
             async with self._kernel.database.read() as conn:
                 rows = await conn.fetch(
@@ -237,9 +243,10 @@ def _shown_id(event: Sent) -> str | None:
     return id_ if isinstance(id_, str) else None
 
 
-def _key(arrival: Arrival | None) -> bytes:
-    assert arrival is not None, "only what was judged has a key"
-    return arrivals.door_key(arrival.source, arrival.id)
+def _count(verdicts: Sequence[Verdict]) -> None:
+    counts = Counter((v.status, v.arrival.type if v.arrival else "unusable") for v in verdicts)
+    for (status, type_), count in counts.items():
+        metrics.events_ingested.labels(status, type_).inc(count)
 
 
 def _repeats_within(verdicts: Sequence[Verdict]) -> None:
@@ -248,7 +255,7 @@ def _repeats_within(verdicts: Sequence[Verdict]) -> None:
     for verdict in verdicts:
         if verdict.arrival is None or verdict.status != "accepted":
             continue
-        known_one = first.setdefault(_key(verdict.arrival), verdict.arrival)
+        known_one = first.setdefault(verdict.key, verdict.arrival)
         if known_one is not verdict.arrival:
             _compare(verdict, verdict.arrival, known_one.contenthash)
 

@@ -1,4 +1,4 @@
-"""From `inbound` or `backfill` to `customers`: one batch of one partition, in one transaction.
+"""From `inbound` or `backfill` to `customers`: batches of partitions, one of each, in one transaction.
 
 Drop repeats, resolve identifiers to customers, settle orders, quarantine what is unusable, append. New rows are
 inserted optimistically: where another partition was faster with the same key, the batch is decided again from
@@ -46,6 +46,7 @@ from shared.kernel import Kernel
 from shared.language import HistoryClosed, IdentifiersAdded, IdentifiersLinked
 from shared.language.identifiers import TYPES
 from shared.log import Entry, Record, Topic, check_sizes
+from shared.loop.company import Company
 from shared.loop.lease import Lease, Leases, mark_of
 from shared.outbox import OUTBOX
 from shared.own_events import everywhere
@@ -75,8 +76,11 @@ class Pending:
 
 @dataclass(slots=True)
 class Sorted:
-    """The records of a batch, judged one by one."""
+    """The records of a batch, judged one by one, and the lease before and after it."""
 
+    before: Lease
+    after: Lease
+    last: Record
     pending: list[Pending] = field(default_factory=list)
     unusable: list[Parked] = field(default_factory=list)
     closes: list[str] = field(default_factory=list)
@@ -95,8 +99,12 @@ class Decided:
 class Resolver:
     """Resolves one partition of `inbound`, or of its slow lane."""
 
-    def __init__(self, kernel: Kernel, leases: Leases) -> None:
+    def __init__(
+        self, kernel: Kernel, leases: Leases, company: Company[Sorted] | None = None
+    ) -> None:
+        """`company`: with whom batches are committed; without one, each by itself."""
         self._kernel = kernel
+        self._company = company
         self._leases = leases
         self._secret = kernel.settings.inbound_secret.encode()
         self._judge = Judge(kernel.settings, kernel.clock)
@@ -111,15 +119,15 @@ class Resolver:
         async with self._kernel.database.transaction() as conn:
 
             async def apply(record: Record) -> None:
-                batch = self._sort([await self._as_it_came(conn, lease.topic, record)])
-                made = await self._decide(conn, batch)
-                if batch.unusable:
-                    raise Refused(batch.unusable[0].reason)
-                check_sizes(made)  # here, where one that is too large fails alone
-                entries.extend(made)
+                batch = self._sort(lease, [await self._as_it_came(conn, lease.topic, record)])
+                made = await self._decide(conn, [batch])
+                for one in batch.unusable + made.unusable:
+                    raise Refused(one.reason)
+                check_sizes(made.entries)  # here, where one that is too large fails alone
+                entries.extend(made.entries)
 
             more = await try_again(conn, lease.topic, lease.partition, apply) > 0
-            await self._leases.advance(conn, lease, lease)
+            await self._leases.advance(conn, [(lease, lease)])
             await OUTBOX.append(conn, entries, self._kernel.clock())
         self.due = more
         return lease
@@ -138,24 +146,28 @@ class Resolver:
 
     async def apply(self, lease: Lease, records: Sequence[Record]) -> Lease:
         """Resolve the records; answer the lease as it is after the commit."""
-        batch = self._sort(records)
-        after = replace(
-            lease,
-            next_offset=records[-1].offset + 1,
-            last_event=batch.pending[-1].event_id if batch.pending else lease.last_event,
-            mark=mark_of(records[-1]),
-        )
+        batch = self._sort(lease, records)
+        if self._company is None:
+            await self._commit([batch])
+        else:
+            await self._company.commit(batch, records, self._commit)
+        metrics.events_folded.labels(SERVICE, lease.topic).inc(len(records))
+        return batch.after
+
+    async def _commit(self, batches: Sequence[Sorted]) -> None:
+        """Each of another partition."""
         async with self._kernel.database.transaction() as conn:
             hit("resolve.begun")
-            entries = await self._decide(conn, batch)
-            entries += await self._close(conn, batch, records[-1])
-            await self._put_aside(conn, lease.topic, batch.unusable)
-            await self._leases.advance(conn, lease, after)
-            await OUTBOX.append(conn, entries, records[-1].recorded_at)
+            decided = await self._decide(conn, batches)
+            unusable = [one for batch in batches for one in batch.unusable] + decided.unusable
+            await self._put_aside(conn, batches[0].before.topic, unusable)
+            entries = decided.entries
+            for batch in batches:
+                entries += await self._close(conn, batch)
+            await self._leases.advance(conn, [(batch.before, batch.after) for batch in batches])
+            await OUTBOX.append(conn, entries, max(batch.last.recorded_at for batch in batches))
             hit("resolve.appended")
         hit("resolve.committed")
-        metrics.events_folded.labels(SERVICE, lease.topic).inc(len(records))
-        return after
 
     async def park(self, lease: Lease, record: Record, error: BaseException) -> Lease:
         """A publisher's garbage never stops anything."""
@@ -164,7 +176,7 @@ class Resolver:
             record = as_structured(record)
         async with self._kernel.database.transaction() as conn:
             await self._put_aside(conn, lease.topic, [Parked.of(record, error, "resolve")])
-            await self._leases.advance(conn, lease, after)
+            await self._leases.advance(conn, [(lease, after)])
         return after
 
     async def _put_aside(self, conn: Connection, topic: Topic, entries: Sequence[Parked]) -> None:
@@ -179,8 +191,10 @@ class Resolver:
         if plain:
             await put_aside(conn, SERVICE, "quarantined", topic, plain)
 
-    def _sort(self, records: Sequence[Record]) -> Sorted:
-        batch = Sorted()
+    def _sort(self, lease: Lease, records: Sequence[Record]) -> Sorted:
+        last = records[-1]
+        after = replace(lease, next_offset=last.offset + 1, mark=mark_of(last))
+        batch = Sorted(lease, after, last)
         for record in records:
             try:
                 record = as_structured(record)  # noqa: PLW2901 - and so it is kept, where it is unusable
@@ -200,6 +214,8 @@ class Resolver:
                     event_id=new_id(),
                 )
             )
+        if batch.pending:
+            batch.after = replace(after, last_event=batch.pending[-1].event_id)
         return batch
 
     def _read(self, record: Record) -> Arrival:
@@ -207,14 +223,11 @@ class Resolver:
             return arrivals.decode(record.value)
         return self._judge.cloudevent(record.value, record.content_type, record.recorded_at)
 
-    async def _decide(self, conn: Connection, batch: Sorted) -> list[tuple[int, Entry]]:
-        decided = await decide(conn, batch.pending, self._kernel.settings.partitions)
-        batch.unusable += decided.unusable
-        return decided.entries
+    async def _decide(self, conn: Connection, batches: Sequence[Sorted]) -> Decided:
+        pending = [one for batch in batches for one in batch.pending]
+        return await decide(conn, pending, self._kernel.settings.partitions)
 
-    async def _close(
-        self, conn: Connection, batch: Sorted, last: Record
-    ) -> list[tuple[int, Entry]]:
+    async def _close(self, conn: Connection, batch: Sorted) -> list[tuple[int, Entry]]:
         """A backfill is closed when every partition of its lane has passed its close."""
         partitions = self._kernel.settings.partitions
         entries: list[tuple[int, Entry]] = []
@@ -223,7 +236,7 @@ class Resolver:
             await conn.execute(
                 "INSERT INTO closing VALUES ($1, $2) ON CONFLICT DO NOTHING",
                 history,
-                last.partition,
+                batch.last.partition,
             )
             passed = await conn.fetchval("SELECT count(*) FROM closing WHERE history = $1", history)
             if passed == partitions:

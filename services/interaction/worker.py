@@ -10,7 +10,7 @@ from shared.roots import run_worker
 
 def resolving(kernel: Kernel) -> MakeHandler:
     """The handler of `inbound` and of `backfill`."""
-    return lambda leases, _lease: Resolver(kernel, leases)
+    return lambda leases, company: Resolver(kernel, leases, company)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from services.profile.projector import Profile, Told, View
 from services.profile.projector.rules import LIFECYCLE, TAGS
 from services.profile.tables import profile, profile_item
 from shared.language import EVENT_TYPES
-from shared.language.money import major
+from shared.language.money import decimals
 from shared.projection import Projection
 
 COLUMNS = (
@@ -74,7 +74,7 @@ def _text(value: object) -> str | None:
 def _spend(view: View) -> float | None:
     if view.currency is None:
         return None
-    return float(major(view.spend[view.currency], view.currency))
+    return float(view.spend[view.currency] / 10 ** decimals(view.currency))
 
 
 def search(view: View) -> str:

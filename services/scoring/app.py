@@ -9,6 +9,7 @@ from services.scoring.api import (
     models,
     offers,
     policies,
+    prospects,
     recommendations,
     scores,
     series,
@@ -26,6 +27,7 @@ def build(own: Settings, settings: KernelSettings | None = None) -> FastAPI:
     routers = [
         scores.router,
         matrix.router,
+        prospects.router,
         policies.router,
         models.router,
         recommendations.router,

@@ -10,15 +10,20 @@ from typing import Literal, TypeVar
 import msgspec
 
 from services.scoring.models.bgnbd import Parameters
+from services.scoring.screening.policy import Screening
 from shared.projection import Policies, Policy
 
-CHURN, RFM, SCORING, POPULATION, SHADOW = NAMES = (
+CHURN, RFM, SCORING, POPULATION, SHADOW, PROSPECTS = NAMES = (
     "churn",
     "rfm",
     "scoring",
     "population",
     "churn_shadow",
+    "prospects",
 )
+
+PURCHASES = "purchases"
+"""Name of the BG/NBD beside the churn model, which foretells purchases, money and dates."""
 
 Band = Literal["low", "medium", "high"]
 BANDS: tuple[Band, ...] = ("low", "medium", "high")
@@ -92,6 +97,14 @@ class Calibrated(msgspec.Struct, frozen=True, kw_only=True):
     """What a purchase day is usually worth, in minor units by currency."""
     answers: float = 0.7
     """Mean of all answers to surveys, 0 to 1."""
+    promoted: float = 0.0
+    """Of all orders, the share that carried a coupon or a discount."""
+    handling: float = 0.5
+    """Mean of how complaints were handled, 0 to 1."""
+    discount: float = 0.0
+    """What customers usually save, as a share of the full price."""
+    responses: float = 0.0
+    """Responses to one contact of the company's."""
 
 
 class Promotion(msgspec.Struct, frozen=True):
@@ -311,6 +324,18 @@ def churn_label(policies: Policies) -> str:
     return f"{CHURN}@{churn_version(policies)}"
 
 
+def purchases_label(policies: Policies) -> str:
+    """The BG/NBD that foretells purchases, such as `purchases@7`: by the policy that published it, since the one
+    beside a trained model is renewed while that model's version stays."""
+    policy = policies.get(CHURN)
+    return f"{PURCHASES}@{policy.version if policy else 0}"
+
+
+def spend_label(policies: Policies) -> str:
+    """The fits of what a purchase is worth, such as `population@3`."""
+    return label(policies, POPULATION)
+
+
 def shadow_model(policies: Policies) -> ChurnModel | None:
     """The model that scores beside the one in force, if one does; its `version` is set."""
     shadow = _in_force(policies, SHADOW, Shadow)
@@ -343,6 +368,11 @@ def rfm_cuts(policies: Policies) -> RfmCuts | None:
 def population(policies: Policies) -> Population | None:
     """What is known of all customers; None before the first fit."""
     return _in_force(policies, POPULATION, Population)
+
+
+def screening(policies: Policies) -> Screening | None:
+    """By what prospects are screened; None before the first fit."""
+    return _in_force(policies, PROSPECTS, Screening)
 
 
 def usual_satisfaction(policies: Policies) -> float:

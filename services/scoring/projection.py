@@ -2,8 +2,11 @@
 
 from typing import Any
 
+import orjson
+
 from services.scoring import policies, projector
 from services.scoring.projector import State, Told, View
+from services.scoring.projector.view import Origin, Prospect
 from services.scoring.tables import score, score_item
 from shared.projection import Projection
 
@@ -31,7 +34,48 @@ COLUMNS = (
     "shadow_version",
     "shadow_probability",
     "shadow_band",
+    "seen_day",
+    "source",
+    "source_day",
+    "contact_kind",
+    "contact_channel",
+    "contact_day",
+    "contacts_1",
+    "contacts_7",
+    "contacts_14",
+    "won_at_once",
+    "first_spend",
+    "prospect_28",
+    "prospect_90",
+    "prospect_worth",
+    "prospect_class",
 )
+
+
+def came(origin: Origin | None) -> tuple[Any, ...]:
+    """How somebody came."""
+    if origin is None:
+        return (None,) * 11
+    first = None if origin.spend is None else orjson.dumps(origin.spend).decode()
+    return (
+        origin.seen_day,
+        origin.source,
+        origin.source_day,
+        origin.kind,
+        origin.channel,
+        origin.contact_day,
+        *origin.contacts,
+        origin.at_once,
+        first,
+    )
+
+
+def screened(prospect: Prospect | None) -> tuple[Any, ...]:
+    """What is kept of a prospect."""
+    if prospect is None:
+        return (None,) * 4
+    worth = None if prospect.expected is None else round(prospect.expected)
+    return (*prospect.probabilities, worth, prospect.prospect_class)
 
 
 def row(view: View) -> tuple[Any, ...]:
@@ -50,6 +94,8 @@ def row(view: View) -> tuple[Any, ...]:
         shadow.version if shadow else None,
         shadow.probability if shadow else None,
         shadow.band if shadow else None,
+        *came(view.origin),
+        *screened(view.prospect),
     )
     if view.churn is None or view.rfm is None or view.totals is None:
         return (None,) * (len(COLUMNS) - len(said)) + said
@@ -72,7 +118,7 @@ def row(view: View) -> tuple[Any, ...]:
 
 SCORES: Projection[State, Told, View] = Projection(
     name="score",
-    version=3,
+    version=4,
     consumes=projector.CONSUMES,
     shows=projector.SHOWS,
     emits=projector.EMITS,

@@ -13,6 +13,8 @@ from shared.errors import Conflict, NotFound
 from shared.log import Entry
 
 Entries = list[tuple[int, Entry]]
+BY_ITSELF = "tenure/scoring"
+"""Who looks at a version where nobody chose it."""
 
 
 async def promote(
@@ -58,6 +60,15 @@ async def shadow(
     return Done(200, CHURN, await _look_at(conn, now, wanted, by, partitions))
 
 
+async def look_at_new(conn: Connection, now: datetime, version: int, partitions: int) -> Entries:
+    """Let a version that was just trained score beside the one in force, unless somebody chose another for that."""
+    await registry.lock(conn, SHADOW)
+    chosen = await registry.told_model(conn, SHADOW) is not None
+    if chosen and await registry.told_by(conn, SHADOW) != BY_ITSELF:
+        return []
+    return await _look_at(conn, now, await _known(conn, version), BY_ITSELF, partitions)
+
+
 async def _look_at(
     conn: Connection, now: datetime, wanted: Version | None, by: str, partitions: int
 ) -> Entries:
@@ -65,7 +76,8 @@ async def _look_at(
     number = await registry.newest_number(conn, SHADOW) + 1
     model = None if wanted is None else registry.numbered(wanted.model, wanted.version)
     body = Shadow(model=model, by=by)
-    await registry.note(conn, SHADOW, number, now, None if wanted is None else wanted.version)
+    looked_at = None if wanted is None else wanted.version
+    await registry.note(conn, SHADOW, number, now, looked_at, by)
     return registry.publication(SHADOW, number, body, now, partitions)
 
 

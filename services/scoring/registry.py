@@ -83,9 +83,11 @@ async def next_number(conn: Connection) -> int:
     return max(await newest_number(conn, CHURN), kept or 0) + 1
 
 
-async def note(conn: Connection, name: str, number: int, now: datetime, model: int | None) -> None:
-    """Remember what is published, before it is folded; `model`: which version that is."""
-    told = orjson.dumps({"version": number, "model": model}).decode()
+async def note(
+    conn: Connection, name: str, number: int, now: datetime, model: int | None, by: str = ""
+) -> None:
+    """Remember what is published, before it is folded; `model`: which version that is, `by`: whose doing."""
+    told = orjson.dumps({"version": number, "model": model, "by": by}).decode()
     await conn.execute(_NOTE, _note(name), now, told)
 
 
@@ -93,6 +95,12 @@ async def told_model(conn: Connection, name: str) -> int | None:
     """The version that was published last under this name; None: none, or by an older release."""
     found = await conn.fetchval("SELECT note ->> 'model' FROM task WHERE name = $1", _note(name))
     return None if found is None else int(found)
+
+
+async def told_by(conn: Connection, name: str) -> str | None:
+    """Whose doing what was published last under this name is; None: not known."""
+    found = await conn.fetchval("SELECT note ->> 'by' FROM task WHERE name = $1", _note(name))
+    return None if found is None else str(found)
 
 
 def _note(name: str) -> str:

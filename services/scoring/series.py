@@ -9,6 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from services.scoring.forecast.signals import MOST
 from shared.errors import FieldError, Unprocessable
 from shared.http.texts import Words
+from shared.language.currencies import DECIMALS
 
 MOST_SERIES = MOST
 MOST_POINTS = 20_000
@@ -16,7 +17,9 @@ LARGEST = 1e12
 EARLIEST, LATEST = date(2000, 1, 1), date(2099, 12, 31)
 _STRICT = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-Scope = Literal["all", "category", "department"]
+Scope = Literal["all", "category", "department", "source"]
+COSTS = "source"
+"""The scope of what it costs to win customers: it explains no demand."""
 
 
 def _written(value: Any) -> Any:
@@ -39,7 +42,8 @@ class Point(BaseModel):
 
 
 class UploadSeries(BaseModel):
-    """A series as it is to be: all of its points, past and planned."""
+    """A series as it is to be: all of its points, past and planned. Of scope `source` a value is what
+    that source of customers cost on that date, in major units of the currency in `unit`."""
 
     model_config = _STRICT
 
@@ -56,6 +60,8 @@ def judged(body: UploadSeries) -> list[tuple[str | None, str, float]]:
     """The points as they are kept, in order. Raises Unprocessable: a key that is missing or not
     asked for, a key and date given twice."""
     errors: list[FieldError] = []
+    if body.scope == COSTS and body.unit not in DECIMALS:
+        errors.append(FieldError("/unit", "unknown_currency"))
     seen: set[tuple[str | None, date]] = set()
     keyed = body.scope != "all"
     for place, point in enumerate(body.points):

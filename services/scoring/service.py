@@ -5,8 +5,10 @@ from services.scoring.offering.task import OFFER
 from services.scoring.projection import SCORES
 from services.scoring.publishing import FIT
 from services.scoring.reviewing import REVIEW
+from services.scoring.screening.task import SCREEN
 from services.scoring.tables import metadata
 from services.scoring.train.running import TRAIN
+from services.scoring.train.schedule import SCHEDULE
 from shared.service import Service
 
 SERVICE = Service(
@@ -14,6 +16,6 @@ SERVICE = Service(
     metadata=metadata,
     projections=(SCORES,),
     journals=(BASKETS, GRIEVANCES),
-    tasks=(FIT, REVIEW, OFFER, TRAIN),
-    version=3,
+    tasks=(FIT, REVIEW, OFFER, SCHEDULE, TRAIN, SCREEN),
+    version=4,
 )

@@ -7,10 +7,16 @@ from shared.settings import ServiceSettings
 
 
 class Settings(ServiceSettings):
-    """What every service has, and whose holidays forecasts know."""
+    """What every service has, when models are trained, and whose holidays forecasts know."""
 
     model_config = SettingsConfigDict(env_prefix="SCORING_", extra="ignore")
 
+    train_days: int = Field(
+        7,
+        ge=0,
+        le=365,
+        description="Every so many days the churn model is trained anew on the log; 0: only when somebody asks.",
+    )
     country: str = Field(
         "CN",
         pattern=r"^([A-Z]{2})?$",

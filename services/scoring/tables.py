@@ -50,11 +50,33 @@ score = row_table(
     Column("shadow_version", Integer),
     Column("shadow_probability", Double),
     Column("shadow_band", Text),
+    Column("seen_day", Integer),
+    Column("source", Text),
+    Column("source_day", Integer),
+    Column("contact_kind", Text),
+    Column("contact_channel", Text),
+    Column("contact_day", Integer),
+    Column("contacts_1", Integer),
+    Column("contacts_7", Integer),
+    Column("contacts_14", Integer),
+    Column("won_at_once", Boolean),
+    Column("first_spend", JSONB),
+    Column("prospect_28", Double),
+    Column("prospect_90", Double),
+    Column("prospect_worth", BigInteger),
+    Column("prospect_class", Text),
 )
 """Days are ordinals of local dates; `monetary` and `spend_year` (of twelve months) are in minor
 units of `currency`, the main one. `matrix` is the cell that holds, `matrix_found` the one that the
 policy finds; `spend_from` and `active_from` are what must be reached. `answer_points`: 0 to 1000 an
-answer. All but what people say and decide are null for who never bought."""
+answer. All but what people say and decide are null for who never bought.
+
+`seen_day` to `won_at_once`: how everybody came, buyers too. `contacts_7`: the customer's own contacts
+on the seven days that begin with `contact_day`. `first_spend`: minor units by currency of the first
+thirteen weeks. `prospect_28` to `prospect_class`: of who never bought alone."""
+
+PROSPECT = score.c.purchase_days.is_(None) & score.c.seen_day.is_not(None)
+"""Somebody who was seen and has not bought."""
 
 # The watch list, also within a band or a class; NULLS LAST as the list shows them.
 _BY_RISK = (
@@ -69,6 +91,13 @@ Index("score_by_value", score.c.spend_year.desc().nulls_last(), score.c.customer
 Index("score_by_satisfaction", score.c.satisfaction.desc().nulls_last(), score.c.customer_id)
 Index("score_by_recency", score.c.last_purchase_at.desc().nulls_last(), score.c.customer_id)
 Index("score_by_frequency", score.c.orders.desc().nulls_last(), score.c.customer_id)
+for _name, _column in (
+    ("prospect_by_28", score.c.prospect_28),
+    ("prospect_by_90", score.c.prospect_90),
+    ("prospect_by_worth", score.c.prospect_worth),
+    ("prospect_by_day", score.c.seen_day),
+):
+    Index(_name, _column.desc().nulls_last(), score.c.customer_id, postgresql_where=PROSPECT)
 
 score_item = item_table(metadata, "score_item")
 

@@ -16,9 +16,9 @@ ERRORS: Words = {
         "zh": "该模型正在训练中，请等待其结束。",
     },
     "model_worse_than_baseline": {
-        "en": "On the last period that has closed this version was worse than a simple rule. It is put"
+        "en": "On the last periods that have closed this version was worse than a simple rule. It is put"
         " in force only with `override` and a reason, which stay on record.",
-        "zh": "在最近一个完整时段上，该版本不如简单规则；只有附上理由（override）才能启用，并会留存记录。",
+        "zh": "在最近的完整时段上，该版本不如简单规则；只有附上理由（override）才能启用，并会留存记录。",
     },
     "policy_version_not_found": {
         "en": "This policy has no such version.",
@@ -97,6 +97,42 @@ REASONS: Words = {
         "en": "Answers to surveys, in points above the mean of all (fewer answers count less):"
         " {value} (usual: {usual}); {effect}.",
         "zh": "调查评分高出平均 {value} 分（回答越少权重越低；通常 {usual} 分），{effect}。",
+    },
+    "complaints_handled": {
+        "en": "How complaints were handled, in points above the mean of all (fewer complaints count"
+        " less): {value} (usual: {usual}); {effect}.",
+        "zh": "投诉处理得分高出平均 {value} 分（投诉越少权重越低；通常 {usual} 分），{effect}。",
+    },
+    "promoted": {
+        "en": "Orders with a coupon or a discount, in percentage points above the share of all orders"
+        " (fewer orders count less): {value} (usual: {usual}); {effect}.",
+        "zh": "使用优惠券或折扣的订单占比高出平均 {value} 个百分点（订单越少权重越低；通常 {usual}），"
+        "{effect}。",
+    },
+    "discount": {
+        "en": "Saved by discounts, in percentage points of the full price above the mean (fewer orders"
+        " count less): {value} (usual: {usual}); {effect}.",
+        "zh": "折扣力度高出平均 {value} 个百分点（订单越少权重越低；通常 {usual}），{effect}。",
+    },
+    "contacts": {
+        "en": "Contacts that the customer began within a year, the older the less they count: {value}"
+        " (usual: {usual}); {effect}.",
+        "zh": "近一年客户主动联系（越早权重越低）{value} 次（通常 {usual} 次），{effect}。",
+    },
+    "reached": {
+        "en": "Contacts and campaigns of ours within a year, the older the less they count: {value}"
+        " (usual: {usual}); {effect}.",
+        "zh": "近一年我方联系与活动（越早权重越低）{value} 次（通常 {usual} 次），{effect}。",
+    },
+    "responses": {
+        "en": "Responses to our contacts, in percentage points above the mean of all (fewer contacts"
+        " count less): {value} (usual: {usual}); {effect}.",
+        "zh": "对我方联系的响应率高出平均 {value} 个百分点（联系越少权重越低；通常 {usual}），{effect}。",
+    },
+    "season": {
+        "en": "A year ago, the months that now come brought {value} % of their share of the year's"
+        " orders (usual: {usual} %); {effect}.",
+        "zh": "去年同期未来数月的订单为全年平均水平的 {value}%（通常 {usual}%），{effect}。",
     },
     "open_complaints": {
         "en": "Open complaints: {value}. The probability does not take them into account.",
@@ -274,9 +310,16 @@ NOTES: Words = {
         "zh": "根据截至某一位置的日志、按客户在过去各日清晨的状态训练。指标取自同样方法的模型未见过的"
         "时段。参数属于其中用于预测购买、并作为特征之一的 BG/NBD。",
     },
+    "compared": {
+        "en": "AUC beside the best simple rule ({rule}), over the last closed periods (there are"
+        " {periods}): {difference}, with 95 % between {low} and {high}. In {sure} % of draws of"
+        " customers it was not worse.",
+        "zh": "在最近 {periods} 个完整时段上，AUC 与最佳简单规则（{rule}）之差为 {difference}，"
+        "95% 区间 {low} 至 {high}；按客户重抽样，{sure}% 的情形不逊于该规则。",
+    },
     "worse": {
-        "en": "On the last period that has closed it was worse than a simple rule.",
-        "zh": "在最近一个完整时段上不如简单规则。",
+        "en": "On the last periods that have closed it was worse than a simple rule.",
+        "zh": "在最近的完整时段上不如简单规则。",
     },
     "unread": {
         "en": "{count} events of the log could not be read by the training.",
@@ -291,6 +334,12 @@ NOTES: Words = {
         "en": "The search for the parameters did not settle: be wary of the probabilities.",
         "zh": "参数搜索未收敛，请谨慎使用这些概率。",
     },
+}
+
+RULES: Words = {
+    "recency": {"en": "days since the last purchase", "zh": "距上次购买天数"},
+    "frequency": {"en": "days with a purchase", "zh": "有购买的天数"},
+    "purchases_in_90_days": {"en": "purchases in 90 days", "zh": "近 90 天购买次数"},
 }
 
 STATUSES: Words = {

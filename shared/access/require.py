@@ -3,13 +3,14 @@
 import base64
 import binascii
 from collections.abc import Awaitable, Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 from fastapi import Request
 from starlette.types import Scope
 
 from shared.access.caller import SCOPES, Caller
 from shared.errors import Forbidden, Unauthorised
+from shared.http.headers import header
 
 _Dependency = Callable[[Request], Awaitable[Caller]]
 
@@ -32,9 +33,9 @@ class KeyBook(Protocol):
     async def caller_of(self, raw: str) -> Caller | None: ...
 
 
-def raw_key(header: str) -> str:
+def raw_key(given: str) -> str:
     """The key in an Authorization header: Bearer, or Basic with the key as user name."""
-    scheme, _, value = header.strip().partition(" ")
+    scheme, _, value = given.strip().partition(" ")
     if scheme.lower() == "bearer":
         return value.strip()
     if scheme.lower() == "basic":
@@ -48,15 +49,16 @@ def raw_key(header: str) -> str:
 
 async def _identify(request: Request) -> Caller:
     """The caller of a request, asked once however many dependencies want to know."""
-    found: Caller | None = getattr(request.state, "caller", None)
+    state: dict[str, Any] = request.scope.setdefault("state", {})
+    found: Caller | None = state.get("caller")
     if found is None:
-        header = request.headers.get("authorization")
-        if header is None:
+        given = header(request.scope, b"authorization")
+        if given is None:
             raise Unauthorised
         limits: Limiter = request.app.state.limits
-        found = await _asked(request, raw_key(header), limits)
-        request.state.caller = found
-        request.state.limit_headers = limits.pass_caller(found)
+        found = await _asked(request, raw_key(given), limits)
+        state["caller"] = found
+        state["limit_headers"] = limits.pass_caller(found)
     return found
 
 

@@ -1,13 +1,14 @@
 """Reading bodies: bounded before and after unpacking, the same way on every route."""
 
 import zlib
-from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
+from collections.abc import Callable
 from typing import Any
 
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
+from starlette.types import Scope
 
 from shared.errors import BadRequest, TooLarge, UnsupportedMediaType
+from shared.http.headers import header
 from shared.http.json_text import parse_json
 
 __all__ = ["LIMIT", "StrictRequest", "media_type", "parse_json", "read_body"]
@@ -67,8 +68,8 @@ class _Gunzip:
             raise _corrupt("the data ends too early")
 
 
-def _encoding(request: Request) -> str:
-    encoding = request.headers.get("content-encoding", "").strip().lower()
+def _encoding(scope: Scope) -> str:
+    encoding = (header(scope, b"content-encoding") or "").strip().lower()
     if encoding in {"", "identity"}:
         return ""
     if encoding in {"gzip", "x-gzip"}:
@@ -76,34 +77,29 @@ def _encoding(request: Request) -> str:
     raise UnsupportedMediaType("unsupported_encoding")
 
 
-async def _chunks(request: Request) -> AsyncGenerator[bytes, None]:
-    declared = request.headers.get("content-length", "")
+async def _read(request: Request) -> bytes:
+    gunzip = _Gunzip() if _encoding(request.scope) else None
+    declared = header(request.scope, b"content-length") or ""
     if declared.isdecimal() and (len(declared) > 15 or int(declared) > LIMIT):
         raise _too_large()
-    received = 0
-    try:
-        async for chunk in Request(request.scope, request.receive).stream():
-            received += len(chunk)
-            if received > LIMIT:
-                raise _too_large()
-            yield chunk
-    except ClientDisconnect:
-        raise BadRequest("incomplete_body") from None
-
-
-async def _read(request: Request) -> bytes:
-    gunzip = _Gunzip() if _encoding(request) else None
     hold: Callable[[int], None] | None = request.scope.get("state", {}).get("hold")
     parts: list[bytes] = []
-    async with aclosing(_chunks(request)) as chunks:
-        async for chunk in chunks:
-            part = gunzip.feed(chunk) if gunzip else chunk
-            if hold is not None:
-                hold(len(part))
-            parts.append(part)
+    received, more = 0, True
+    while more:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise BadRequest("incomplete_body")
+        chunk, more = message.get("body", b""), message.get("more_body", False)
+        received += len(chunk)
+        if received > LIMIT:
+            raise _too_large()
+        part = gunzip.feed(chunk) if gunzip else chunk
+        if hold is not None:
+            hold(len(part))
+        parts.append(part)
     if gunzip:
         gunzip.finish()
-    return b"".join(parts)
+    return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 class StrictRequest(Request):
@@ -136,4 +132,4 @@ async def read_body(request: Request) -> bytes:
 
 def media_type(request: Request) -> str:
     """The content type without its parameters, in lower case; "" where none is given."""
-    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return (header(request.scope, b"content-type") or "").partition(";")[0].strip().lower()

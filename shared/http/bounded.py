@@ -4,11 +4,12 @@ Two things would grow without end under too much load: requests at work, and the
 never end: a client that does not send its body, and a server behind us that is frozen and says neither yes nor no.
 """
 
-import asyncio
+import time
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared import metrics
+from shared.deadlines import NEVER, Deadlines
 from shared.errors import BodyLate, Problem, Unavailable
 from shared.settings import KernelSettings
 
@@ -33,6 +34,7 @@ class Bounded:
         self._answer_seconds = settings.answer_seconds
         self._requests = 0
         self._bytes = 0
+        self._deadlines = Deadlines()
         self._shown = metrics.http_body_bytes.labels(service)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -61,12 +63,7 @@ class Bounded:
 
     async def _in_time(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Cut short what has not begun to answer in time: counted from the arrival of the body's end."""
-        now = asyncio.get_running_loop().time
         waits_for_client = False
-
-        def end_in(seconds: float | None) -> None:
-            if not limit.expired():
-                limit.reschedule(None if seconds is None else now() + seconds)
 
         async def receiver() -> Message:
             nonlocal waits_for_client
@@ -74,22 +71,21 @@ class Bounded:
             message = await receive()
             waits_for_client = False
             if message["type"] == "http.request" and not message.get("more_body", False):
-                end_in(self._answer_seconds)
+                deadline.due = time.monotonic() + self._answer_seconds
             return message
 
         async def sender(message: Message) -> None:
             if message["type"] == "http.response.start":
-                end_in(None)
+                deadline.due = NEVER
             await send(message)
 
         has_body = any(name in _HAVE_BODIES for name, _ in scope["headers"])
+        deadline = self._deadlines.within(self._body_seconds if has_body else self._answer_seconds)
         try:
-            async with asyncio.timeout(
-                self._body_seconds if has_body else self._answer_seconds
-            ) as limit:
+            with deadline:
                 await self._app(scope, receiver, sender)
         except TimeoutError:
-            if not limit.expired():
+            if not deadline.expired:
                 raise  # something within gave up by itself
             if waits_for_client:
                 raise self._refusal("body", BodyLate()) from None

@@ -4,9 +4,9 @@ from functools import lru_cache
 from typing import Annotated
 
 from fastapi import Depends, Request
-from starlette.datastructures import Headers
 from starlette.types import Scope
 
+from shared.http.headers import header
 from shared.words import Language
 
 _LONGEST = 500
@@ -24,11 +24,11 @@ def _weight(parameters: str) -> float:
 
 
 @lru_cache(maxsize=256)
-def preferred(header: str, default: Language) -> Language:
+def preferred(accepted: str, default: Language) -> Language:
     """The language of an Accept-Language header that we speak and the caller likes best."""
     best: Language = default
     best_weight = 0.0
-    for wish in header[:_LONGEST].split(","):
+    for wish in accepted[:_LONGEST].split(","):
         tag, _, parameters = wish.partition(";")
         primary = tag.strip().lower().partition("-")[0]
         spoken: Language | None = (
@@ -49,8 +49,8 @@ def preferred(header: str, default: Language) -> Language:
 def language_of_scope(scope: Scope) -> Language:
     """The caller's language; the setting LANGUAGE where the request names none that we speak."""
     default: Language = scope["app"].state.language
-    header = Headers(scope=scope).get("accept-language")
-    return preferred(header, default) if header else default
+    wish = header(scope, b"accept-language")
+    return preferred(wish, default) if wish else default
 
 
 async def language_of(request: Request) -> Language:

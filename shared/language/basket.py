@@ -8,7 +8,13 @@ from pydantic_core import InitErrorDetails
 from typing_extensions import TypedDict
 
 from shared.language.door import JUDGED, Label, Name, Quantity, fault, refuse
-from shared.language.money import AmountError, canonical, canonical_form, canonical_price
+from shared.language.money import (
+    AmountError,
+    canonical,
+    canonical_form,
+    canonical_price,
+    is_canonical,
+)
 
 Amount = Annotated[
     Any,
@@ -45,13 +51,19 @@ def _not_negative(money: MoneyIn) -> MoneyIn:
     return money
 
 
+def _sum(money: MoneyIn) -> MoneyIn:
+    if is_canonical(money["amount"], money["currency"]):
+        return money  # as nearly all are; a canonical form has no sign
+    return _not_negative(_canonical(money))
+
+
 def _positive(money: MoneyIn) -> MoneyIn:
     if not money["amount"].strip("0."):
         raise refuse(fault("not_above", "amount", limit=0))
     return _not_negative(money)
 
 
-Sum = Annotated[MoneyIn, AfterValidator(_canonical), AfterValidator(_not_negative)]
+Sum = Annotated[MoneyIn, AfterValidator(_sum)]
 """Money of zero or more."""
 Refund = Annotated[MoneyIn, AfterValidator(_canonical), AfterValidator(_positive)]
 """Money above zero."""

@@ -26,6 +26,8 @@ _CANONICAL = {
     for places in set(DECIMALS.values())
 }
 
+_FORMS = {currency: _CANONICAL[places].fullmatch for currency, places in DECIMALS.items()}
+
 
 class Money(Struct, frozen=True, gc=False):
     """An amount in major units ("12.50") of an ISO 4217 currency ("CNY")."""
@@ -65,6 +67,13 @@ def major(amount: int, currency: str) -> str:
 def canonical_form(currency: str) -> re.Pattern[str]:
     """Return the pattern of amounts that need no work; KeyError when there is no such currency."""
     return _CANONICAL[DECIMALS[currency]]
+
+
+def is_canonical(amount: object, currency: str) -> bool:
+    """Say whether the amount needs no work: a string of a known currency, without a sign, that `canonical` would
+    return as it is."""
+    form = _FORMS.get(currency)
+    return form is not None and type(amount) is str and form(amount) is not None
 
 
 def canonical(amount: object, currency: str) -> str:

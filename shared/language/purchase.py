@@ -9,13 +9,13 @@ keeps a row per order.
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any, Required
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Required
 
 from msgspec import Struct
 from pydantic import AfterValidator
 from pydantic_core import InitErrorDetails
 
-from shared.language.basket import Lines, Refund, Sum, priced, same_currency
+from shared.language.basket import Lines, MoneyIn, Refund, Sum, priced, same_currency
 from shared.language.door import Fact, Id, Ids, Label, Name, Text, fault, refuse
 from shared.language.event_type import INTERACTION, EventType
 from shared.language.money import Money, minor
@@ -48,6 +48,8 @@ class Contribution(Struct, frozen=True, gc=False, omit_defaults=True):
 
 def orders_by_currency(part: Contribution) -> dict[str, int]:
     """How many orders a contribution is in each currency of its `spend`: an order is one of its own currency alone."""
+    if len(part.spend) == 1:
+        return dict.fromkeys(part.spend, part.orders)
     return {currency: part.orders if place == 0 else 0 for place, currency in enumerate(part.spend)}
 
 
@@ -112,6 +114,7 @@ class PurchaseRefunded(Struct, frozen=True, gc=False):
 
 
 Purchase = PurchaseCompleted | PurchaseCorrected | PurchaseCancelled | PurchaseRefunded
+_PURCHASES = (PurchaseCompleted, PurchaseCancelled, PurchaseRefunded)  # a tuple is looked at faster
 
 
 def contribution(
@@ -143,7 +146,7 @@ def effect(event: "Event") -> Settled:
     An event that the resolver did not settle counts only where it is a completed purchase.
     """
     data = event.data
-    if not isinstance(data, Purchase):
+    if not isinstance(data, _PURCHASES):
         return NOTHING
     if data.settled is not None:
         return data.settled
@@ -181,18 +184,19 @@ class _Refunded(Fact, total=False):
     reason: Text | None
 
 
+_BESIDES: tuple[Literal["discount", "tax", "shipping"], ...] = ("discount", "tax", "shipping")
+
+
 def _whole(purchase: _Completed) -> _Completed:
     currency = purchase["total"]["currency"]
-    besides = {
-        "discount": purchase.get("discount"),
-        "tax": purchase.get("tax"),
-        "shipping": purchase.get("shipping"),
+    faults = _unsettled(purchase)
+    besides: dict[str, MoneyIn | None] = {
+        name: purchase[name] for name in _BESIDES if name in purchase
     }
-    faults = [
-        *_unsettled(purchase),
-        *same_currency(besides, currency),
-        *priced(purchase.get("items", []), currency, "items"),
-    ]
+    if besides:
+        faults += same_currency(besides, currency)
+    if purchase.get("items"):
+        faults += priced(purchase["items"], currency, "items")
     if faults:
         raise refuse(*faults)
     return purchase

@@ -20,8 +20,7 @@ MAX_RECORD_BYTES = 512 * 1024
 largest event that the door takes with what its order counted for before and after, each no larger than it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True, gc=False):
     """What is to be appended. `origin` and `sequence` number the events of one service in one partition;
     `signature` proves that our own ingest has validated the value."""
 

@@ -1,11 +1,11 @@
-"""One batch of one partition of `customers`, in one transaction.
+"""Batches of partitions of `customers`, one of each, in one transaction.
 
 Skip what was seen; make and lock the rows; fold; derive; write back; park what cannot be applied; move the
-checkpoint by compare-and-set; append the announcements. All of it commits, or nothing.
+checkpoints by compare-and-set; append the announcements. All of it commits, or nothing.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -28,10 +28,11 @@ from shared.language import (
     PolicyPublished,
 )
 from shared.log import Entry, Log, Record
+from shared.loop.company import Company
 from shared.loop.gaps import Gaps, Missing
 from shared.loop.lease import Lease, Leases, mark_before
 from shared.loop.rows import ALWAYS, Held, Rows
-from shared.loop.telling import Telling
+from shared.loop.telling import Known, Telling
 from shared.outbox import OUTBOX
 from shared.policies import load_policies, store_policy
 from shared.projection import Policy
@@ -52,9 +53,15 @@ _OF_THE_KERNEL = frozenset(
 
 @dataclass(slots=True)
 class Batch:
-    """What is to be done with the records of one batch."""
+    """What is to be done with the records of one batch, and what its partition knows."""
 
+    before: Lease
     after: Lease
+    policies: dict[str, Policy] = field(default_factory=dict)
+    closed: set[str] = field(default_factory=set)
+    """Histories that are."""
+    recorded_at: datetime = ALWAYS
+    """When the log took the last record."""
     events: list[tuple[Event, bytes]] = field(default_factory=list)
     kernel: list[Event] = field(default_factory=list)
     """Those of them that mean something to the kernel itself: few."""
@@ -79,8 +86,11 @@ class Folding:
         log: Log,
         *,
         parked_per_hour: int,
+        company: Company[Batch] | None = None,
     ) -> None:
+        """`company`: with whom batches are committed; without one, each by itself."""
         self._service = service
+        self._company = company
         self._most_parked = parked_per_hour
         self._leases = leases
         self._database = leases.database
@@ -104,20 +114,26 @@ class Folding:
     async def apply(self, lease: Lease, records: Sequence[Record]) -> Lease:
         """Fold the records; answer the lease as it is after the commit."""
         batch = await self._sorted(lease, records)
-        policies = dict(self._policies)
         for event in batch.kernel:
             if isinstance(event.data, PolicyPublished):
-                _take_policy(policies, event.data)
-        async with self._database.transaction() as conn:
-            written = await self._write(conn, batch, policies)
-            hit("fold.written")
-            await self._leases.advance(conn, lease, batch.after)
-            await OUTBOX.append(conn, written, records[-1].recorded_at)
-            hit("fold.appended")
-        hit("fold.committed")
-        self._remember(batch, policies)
+                _take_policy(batch.policies, event.data)
+        if self._company is None:
+            await self._commit([batch])
+        else:
+            await self._company.commit(batch, records, self._commit)
+        self._remember(batch)
         self._count(batch)
         return batch.after
+
+    async def _commit(self, batches: Sequence[Batch]) -> None:
+        """Each of another partition."""
+        async with self._database.transaction() as conn:
+            written = await self._write(conn, batches)
+            hit("fold.written")
+            await self._leases.advance(conn, [(one.before, one.after) for one in batches])
+            await OUTBOX.append(conn, written, max(one.recorded_at for one in batches))
+            hit("fold.appended")
+        hit("fold.committed")
 
     async def _sorted(self, lease: Lease, records: Sequence[Record]) -> Batch:
         """Sort, passing over a hole whose number was sent again further along."""
@@ -132,7 +148,8 @@ class Folding:
         """Decide from numbers alone what is folded: the next is, a repeat is skipped, a hole is a `Gap`."""
         seen = list(lease.seen)
         offset = records[-1].offset + 1
-        batch = Batch(after=lease)
+        batch = self._batch(lease)
+        batch.recorded_at = records[-1].recorded_at
         for record in records:
             origin = record.origin
             index = _INDEX.get(origin) if origin is not None else None
@@ -165,6 +182,9 @@ class Folding:
         )
         return batch
 
+    def _batch(self, lease: Lease) -> Batch:
+        return Batch(lease, lease, dict(self._policies), self._closed)
+
     def _decode(self, record: Record, batch: Batch) -> Event | None:
         try:
             event = decode(record)
@@ -180,28 +200,27 @@ class Folding:
         async with self._database.transaction() as conn:
             parked = [Parked.of(record, error, "fold")]
             await park(conn, self._service.name, parked, self._most_parked)
-            await self._leases.advance(conn, lease, batch.after)
+            await self._leases.advance(conn, [(lease, batch.after)])
         return batch.after
 
-    async def _write(
-        self, conn: Connection, batch: Batch, policies: dict[str, Policy]
-    ) -> list[tuple[int, Entry]]:
-        partition = batch.after.partition
+    async def _write(self, conn: Connection, batches: Sequence[Batch]) -> list[tuple[int, Entry]]:
         appended: list[tuple[int, Entry]] = []
-        await _remember_identities(conn, batch.kernel)
-        moved = await regroup(conn, batch.kernel)
+        kernel = [event for batch in batches for event in batch.kernel]
+        await _remember_identities(conn, kernel)
+        moved = await regroup(conn, kernel)
         for rows in self._rows:
-            appended += await self._fold(conn, rows, batch, policies, moved)
-        await self._keep_in_journals(conn, batch)
-        for event in batch.kernel:
-            await self._system(conn, partition, event)
-        if batch.parked:
-            await park(conn, self._service.name, batch.parked, self._most_parked)
+            appended += await self._fold(conn, rows, batches, moved)
+        await self._keep_in_journals(conn, batches)
+        for batch in batches:
+            for event in batch.kernel:
+                await self._system(conn, batch.after.partition, event)
+            if batch.parked:
+                await park(conn, self._service.name, batch.parked, self._most_parked)
         return appended
 
-    async def _keep_in_journals(self, conn: Connection, batch: Batch) -> None:
+    async def _keep_in_journals(self, conn: Connection, batches: Sequence[Batch]) -> None:
         for journal in self._service.journals:
-            made = [journal.row(event, value) for event, value in batch.events]
+            made = [journal.row(event, value) for batch in batches for event, value in batch.events]
             kept = [row for row in made if row is not None]
             if kept:
                 await conn.copy_records_to_table(
@@ -232,42 +251,39 @@ class Folding:
         self,
         conn: Connection,
         rows: Rows,
-        batch: Batch,
-        policies: dict[str, Policy],
+        batches: Sequence[Batch],
         moved: dict[UUID, Move],
     ) -> list[tuple[int, Entry]]:
-        held, causes = await self._folded(conn, rows, batch, moved)
+        held, causes = await self._folded(conn, rows, batches, moved)
         if not held:
             return []
-        telling = self._telling(conn, rows, batch.after, policies, causes)
-        return await telling.write(held, moved)
+        known = {one.after.partition: Known(one.after.clock, one.policies) for one in batches}
+        return await self._telling(conn, rows, known, causes).write(held, moved)
 
     async def _folded(
-        self, conn: Connection, rows: Rows, batch: Batch, moved: dict[UUID, Move]
+        self, conn: Connection, rows: Rows, batches: Sequence[Batch], moved: dict[UUID, Move]
     ) -> tuple[dict[UUID, Held], dict[UUID, Event]]:
-        """The parts that a batch is about, held and folded, and the last event of each."""
+        """The parts that the batches are about, held and folded, and the last event of each."""
         projection = rows.projection
-        touching = self._touching(projection, batch)
-        wanted: dict[tuple[UUID, str], None] = {}
-        if projection.items_table is not None:
-            for customer_id, events in touching.items():
-                for event in events:
-                    for item in projection.item_keys(event):
-                        wanted[customer_id, item] = None
-        if not touching and not moved:
-            return {}, {}
-        locked = dict.fromkeys((*touching, *moved), batch.after.partition)
-        locked |= {
+        touching = [(batch, self._touching(projection, batch)) for batch in batches]
+        locked = {
             move.head: partition_of(str(move.head), self._leases.partitions)
             for move in moved.values()
         }
+        locked |= {part: move.event.partition for part, move in moved.items()}
+        for batch, by_customer in touching:
+            locked |= dict.fromkeys(by_customer, batch.after.partition)
+        if not locked:
+            return {}, {}
         held = await rows.hold(conn, locked)
-        await rows.load_items(conn, held, list(wanted))
-        for customer_id, events in touching.items():
-            self._evolve(projection, held[customer_id], events)
+        if projection.items_table is not None:
+            await rows.load_items(conn, held, _items_of(projection, touching))
         causes = {part: move.event for part, move in moved.items()}
-        causes |= {customer_id: events[-1] for customer_id, events in touching.items()}
-        return {key: held[key] for key in (*touching, *moved)}, causes
+        for batch, by_customer in touching:
+            for customer_id, events in by_customer.items():
+                self._evolve(projection, held[customer_id], events, batch.closed)
+                causes[customer_id] = events[-1]
+        return {key: held[key] for key in causes}, causes
 
     def _touching(self, projection: Any, batch: Batch) -> dict[UUID, list[Event]]:
         """The events that a projection reads, by customer, in their order."""
@@ -285,29 +301,26 @@ class Folding:
     def _reads(self, projection: Any) -> frozenset[str]:
         return frozenset(projection.consumes | projection.shows)
 
-    def _evolve(self, projection: Any, held: Held, events: Sequence[Event]) -> None:
+    def _evolve(
+        self, projection: Any, held: Held, events: Sequence[Event], closed: Collection[str]
+    ) -> None:
         state, evolve = held.state, projection.evolve
         for event in events:
             state = evolve(state, event)
-            if event.history is not None and event.history not in self._closed:
+            if event.history is not None and event.history not in closed:
                 held.history.add(event.history)
         held.state = state
 
     def _telling(
-        self,
-        conn: Connection,
-        rows: Rows,
-        lease: Lease,
-        policies: dict[str, Policy],
-        causes: dict[UUID, Event],
+        self, conn: Connection, rows: Rows, known: dict[int, Known], causes: dict[UUID, Event]
     ) -> Telling:
         return Telling(
             service=self._service,
             conn=conn,
             rows=rows,
-            lease=lease,
+            version=self._leases.version,
             partitions=self._leases.partitions,
-            policies=policies,
+            known=known,
             causes=causes,
         )
 
@@ -322,17 +335,18 @@ class Folding:
                 more = more or len(due) == DUE_CHUNK
                 if due:
                     held = await rows.hold(conn, dict.fromkeys(due, lease.partition))
-                    telling = self._telling(conn, rows, lease, self._policies, {})
+                    known = {lease.partition: Known(lease.clock, self._policies)}
+                    telling = self._telling(conn, rows, known, {})
                     appended += await telling.write({key: held[key] for key in due}, {})
 
             async def apply(record: Record) -> None:
                 nonlocal appended
-                batch = Batch(after=lease)
+                batch = self._batch(lease)
                 batch.add(decode(record), record.value)
-                appended += await self._write(conn, batch, self._policies)
+                appended += await self._write(conn, [batch])
 
             tried = await try_again(conn, "customers", lease.partition, apply)
-            await self._leases.advance(conn, lease, lease)
+            await self._leases.advance(conn, [(lease, lease)])
             await OUTBOX.append(conn, appended, datetime.now(UTC))
             hit("settle.appended")
         self.due = more
@@ -340,8 +354,8 @@ class Folding:
             await self.load(lease)  # it may have been a policy, or the end of a backfill
         return lease
 
-    def _remember(self, batch: Batch, policies: dict[str, Policy]) -> None:
-        self._policies = policies
+    def _remember(self, batch: Batch) -> None:
+        self._policies = batch.policies
         for event in batch.kernel:
             match event.data:
                 case HistoryClosed(history=history):
@@ -371,6 +385,19 @@ def decode(record: Record) -> Event:
         offset=record.offset,
         recordedtime=record.recorded_at,
     )
+
+
+def _items_of(
+    projection: Any, touching: Iterable[tuple[Batch, dict[UUID, list[Event]]]]
+) -> list[tuple[UUID, str]]:
+    """The child rows that the batches are about."""
+    wanted: dict[tuple[UUID, str], None] = {}
+    for _, by_customer in touching:
+        for customer_id, events in by_customer.items():
+            for event in events:
+                for item in projection.item_keys(event):
+                    wanted[customer_id, item] = None
+    return list(wanted)
 
 
 def _take_policy(policies: dict[str, Policy], data: PolicyPublished) -> None:

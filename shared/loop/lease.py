@@ -23,6 +23,24 @@ SERVER = (
 """One life of one database. It differs after every start of the server and in every copy: wherever what is committed
 may not be what was. Who has a lease from another life commits nothing, and starts again by reading back."""
 
+_SEEN = [f"seen{n}" for n in range(len(ORIGINS))]
+_ADVANCE = (
+    "WITH u AS (SELECT * FROM unnest($5::int[], $6::bigint[], $7::bigint[], $8::bigint[], $9::text[],"
+    " $10::timestamptz[], $11::bytea[]"
+    f"{''.join(f', ${12 + n}::bigint[]' for n in range(len(ORIGINS)))})"
+    " AS u(partition, epoch, expected, next_offset, last_event, clock, mark,"
+    f" {', '.join(_SEEN)})),"
+    # In one order, whoever locks several: else two of them may wait for each other.
+    " locked AS MATERIALIZED (SELECT partition FROM checkpoint WHERE topic = $1 AND version = $2"
+    " AND partition = ANY($5) ORDER BY partition FOR UPDATE)"
+    " UPDATE checkpoint AS c SET next_offset = u.next_offset, last_event = u.last_event, clock = u.clock,"
+    f" mark = u.mark, seen = ARRAY[{', '.join(f'u.{name}' for name in _SEEN)}],"
+    " until = now() + $3 * interval '1 second'"
+    " FROM u JOIN locked USING (partition)"
+    " WHERE c.topic = $1 AND c.version = $2 AND c.partition = u.partition AND c.epoch = u.epoch"
+    f" AND c.next_offset = u.expected AND ($4::text IS NULL OR $4 = {SERVER})"
+)
+
 _COLUMNS = f"partition, next_offset, last_event, mark, seen, clock, epoch, {SERVER} AS server"
 
 
@@ -130,8 +148,10 @@ class Leases:
         """Keep what is idle; answer the partitions that are still ours (none, where the database is not the one
         in whose life they were taken)."""
         rows = await conn.fetch(
-            "UPDATE checkpoint AS c SET until = now() + $4 * interval '1 second'"
-            " FROM unnest($5::int[], $6::bigint[]) AS mine(partition, epoch)"
+            "WITH locked AS MATERIALIZED (SELECT partition FROM checkpoint WHERE topic = $1 AND version = $2"
+            " AND partition = ANY($5) ORDER BY partition FOR UPDATE)"
+            " UPDATE checkpoint AS c SET until = now() + $4 * interval '1 second'"
+            " FROM unnest($5::int[], $6::bigint[]) AS mine(partition, epoch) JOIN locked USING (partition)"
             " WHERE c.topic = $1 AND c.version = $2 AND c.owner = $3"
             " AND c.partition = mine.partition AND c.epoch = mine.epoch"
             f" AND ($7::text IS NULL OR $7 = {SERVER}) RETURNING c.partition",
@@ -146,9 +166,9 @@ class Leases:
         return {row["partition"] for row in rows}
 
     async def release(self, conn: Connection, lease: Lease) -> None:
-        """Let another worker have it at once."""
+        """Let another worker have it at once. The epoch is raised: what is still under way commits nothing."""
         await conn.execute(
-            "UPDATE checkpoint SET owner = NULL, until = NULL"
+            "UPDATE checkpoint SET owner = NULL, until = NULL, epoch = epoch + 1"
             " WHERE topic = $1 AND version = $2 AND partition = $3 AND epoch = $4",
             lease.topic,
             lease.version,
@@ -173,25 +193,25 @@ class Leases:
             raise Fenced
         return Lease.of(lease.topic, lease.version, row)
 
-    async def advance(self, conn: Connection, lease: Lease, after: Lease) -> None:
-        """Move the checkpoint by compare-and-set, and renew the lease; `Fenced` where another owns it."""
-        moved = await conn.fetchval(
-            "UPDATE checkpoint SET next_offset = $6, last_event = $7, seen = $8, clock = $9,"
-            " until = now() + $10 * interval '1 second', mark = $11"
-            " WHERE topic = $1 AND version = $2 AND partition = $3 AND epoch = $4 AND next_offset = $5"
-            f" AND ($12::text IS NULL OR $12 = {SERVER}) RETURNING 1",
-            lease.topic,
-            lease.version,
-            lease.partition,
-            lease.epoch,
-            lease.next_offset,
-            after.next_offset,
-            after.last_event,
-            list(after.seen),
-            after.clock,
+    async def advance(self, conn: Connection, moves: Sequence[tuple[Lease, Lease]]) -> None:
+        """Move checkpoints, each from one lease to what it is after, by compare-and-set, and renew the leases;
+        `Fenced` where another owns one of them. In one life of one database, all of them."""
+        before, after = [move[0] for move in moves], [move[1] for move in moves]
+        seen = [[one.seen[n] for one in after] for n in range(len(ORIGINS))]
+        moved = await conn.execute(
+            _ADVANCE,
+            self.topic,
+            self.version,
             self.seconds,
-            after.mark,
-            lease.server,
+            before[0].server,
+            [one.partition for one in before],
+            [one.epoch for one in before],
+            [one.next_offset for one in before],
+            [one.next_offset for one in after],
+            [one.last_event for one in after],
+            [one.clock for one in after],
+            [one.mark for one in after],
+            *seen,
         )
-        if moved is None:
+        if moved != f"UPDATE {len(moves)}":
             raise Fenced

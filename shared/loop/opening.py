@@ -58,7 +58,7 @@ class OfCustomers:
             return True
         async with self._leases.database.transaction() as conn:
             await self._back.open(conn, lease)
-            await self._leases.advance(conn, lease, lease)
+            await self._leases.advance(conn, [(lease, lease)])
         return True
 
 

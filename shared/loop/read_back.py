@@ -109,7 +109,7 @@ class ReadBack:
                 await conn.execute(
                     "UPDATE relay SET recalled_to = $2 WHERE partition = $1", lease.partition, known
                 )
-            await self._leases.advance(conn, lease, lease)
+            await self._leases.advance(conn, [(lease, lease)])
         return known
 
     async def open(self, conn: Connection, lease: Lease) -> None:

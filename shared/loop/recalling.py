@@ -16,11 +16,12 @@ from shared.codec import Event
 from shared.database import Connection
 from shared.ids import partition_of
 from shared.log import Log
+from shared.loop.company import Company
 from shared.loop.folding import Batch, Folding
 from shared.loop.lease import Lease, Leases
 from shared.loop.read_back import ReadBack
 from shared.loop.rows import Rows
-from shared.projection import Announcement, Policy, Projection
+from shared.projection import Announcement, Projection
 from shared.service import Service
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -38,13 +39,22 @@ class Recalling(Folding):
     """The handler of a partition until it has folded what it had forgotten."""
 
     def __init__(
-        self, service: Service, leases: Leases, log: Log, back: ReadBack, *, parked_per_hour: int
+        self,
+        service: Service,
+        leases: Leases,
+        log: Log,
+        back: ReadBack,
+        *,
+        parked_per_hour: int,
+        company: Company[Batch] | None = None,
     ) -> None:
         silent = replace(
             service, claims=None, projections=tuple(_silent(one) for one in service.projections)
         )
         rows = [Rows(projection) for projection in silent.projections]
-        super().__init__(silent, leases, rows, log, parked_per_hour=parked_per_hour)
+        super().__init__(
+            silent, leases, rows, log, parked_per_hour=parked_per_hour, company=company
+        )
         self._back = back
 
     async def settle(self, lease: Lease) -> Lease:
@@ -58,19 +68,20 @@ class Recalling(Folding):
             for rows in self._rows:
                 await rows.mark_all_due(conn, lease.partition)
             await self._back.open(conn, lease)
-            await self._leases.advance(conn, lease, lease)
+            await self._leases.advance(conn, [(lease, lease)])
 
-    async def _write(
-        self, conn: Connection, batch: Batch, policies: dict[str, Policy]
-    ) -> list[tuple[int, Any]]:
+    async def _write(self, conn: Connection, batches: Sequence[Batch]) -> list[tuple[int, Any]]:
         own = [
-            (event, value) for event, value in batch.events if event.origin == self._service.name
+            (event, value)
+            for batch in batches
+            for event, value in batch.events
+            if event.origin == self._service.name
         ]
         for rows in self._rows:
             await self._tell(conn, rows, [event for event, _ in own])
         if self._service.recall is not None and own:
             await self._service.recall(conn, own)
-        return await super()._write(conn, batch, policies)
+        return await super()._write(conn, batches)
 
     async def _tell(self, conn: Connection, rows: Rows, events: Sequence[Event]) -> None:
         """Fold announcements into what was told."""

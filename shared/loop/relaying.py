@@ -10,8 +10,7 @@ from shared import metrics
 from shared.database import Database
 from shared.errors import is_pause
 from shared.log import Log
-from shared.outbox import OUTBOX
-from shared.relay import Relay
+from shared.relay import Batch, acknowledge, send, unsent
 from shared.wake import Hint
 
 POLL_SECONDS = 0.1
@@ -21,7 +20,8 @@ _logger = structlog.get_logger(__name__)
 
 
 class Relaying:
-    """One query looks at all partitions; each that has something unsent gets a task of its own, so that one
+    """One question reads what is unsent of all partitions of which nothing is under way, one statement notes what was
+    acknowledged at the same moment; between the two each partition is sent by a task of its own, so that one
     whose leader is away holds up no other."""
 
     def __init__(
@@ -42,6 +42,10 @@ class Relaying:
         self._owned = owned
         self._sends_if = sends_if
         self._sending: dict[int, asyncio.Task[None]] = {}
+        self._backoff: dict[int, float] = {}
+        self._sent: dict[int, Batch] = {}
+        self._numbers: dict[int, int] = {}
+        self._noting: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
         try:
@@ -52,40 +56,44 @@ class Relaying:
                     await self._wait_out(error, POLL_SECONDS * 5)
                 await self._hint.wait(POLL_SECONDS)
         finally:
-            for task in self._sending.values():
+            tasks = [*self._sending.values(), *([self._noting] if self._noting else [])]
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(*self._sending.values(), return_exceptions=True)
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _look(self) -> None:
-        for partition, task in list(self._sending.items()):
-            if task.done():
-                del self._sending[partition]
         idle = [partition for partition in self._owned() if partition not in self._sending]
         if not idle:
             return
         async with self._database.connection() as conn:
-            heads = await OUTBOX.heads(conn, idle)
-            rows = await conn.fetch(
-                "SELECT partition, acked_sequence FROM relay WHERE partition = ANY($1)"
-                f" AND {self._sends_if}",
-                idle,
-            )
-        for row in rows:
-            partition = row["partition"]
-            if heads[partition] > row["acked_sequence"]:
-                self._sending[partition] = asyncio.create_task(self._drain(partition))
+            found = await unsent(conn, self._service, idle, self._sends_if)
+        for partition, batch in found.items():
+            self._sending[partition] = asyncio.create_task(self._send(partition, batch))
 
-    async def _drain(self, partition: int) -> None:
-        relay = Relay(self._service, self._database, self._log, partition, self._sends_if)
-        backoff = POLL_SECONDS
-        while partition in self._owned():
-            try:
-                if not await relay.send():
-                    return
-                backoff = POLL_SECONDS
-            except Exception as error:  # noqa: BLE001 - from the first unacknowledged number again
-                await self._wait_out(error, backoff)
-                backoff = min(BACKOFF_MOST, backoff * 2)
+    async def _send(self, partition: int, batch: Batch) -> None:
+        """Send one batch, and have it noted; then it is looked whether there is more."""
+        try:
+            number = await send(self._log, self._service, batch)
+            self._sent[partition], self._numbers[partition] = batch, number
+            if self._noting is None:
+                self._noting = asyncio.create_task(self._note())
+            await asyncio.shield(self._noting)
+            self._backoff.pop(partition, None)
+        except Exception as error:  # noqa: BLE001 - from the first unacknowledged number again
+            backoff = self._backoff.get(partition, POLL_SECONDS)
+            self._backoff[partition] = min(BACKOFF_MOST, backoff * 2)
+            await self._wait_out(error, backoff)
+        finally:
+            del self._sending[partition]
+            self._hint.nudge()
+
+    async def _note(self) -> None:
+        await asyncio.sleep(0)  # acknowledgements mostly come together
+        self._noting = None
+        sent, self._sent = self._sent, {}
+        numbers, self._numbers = self._numbers, {}
+        async with self._database.connection() as conn:
+            await acknowledge(conn, self._service, sent, numbers)
 
     async def _wait_out(self, error: Exception, seconds: float) -> None:
         known = is_pause(error)

@@ -18,10 +18,10 @@ from shared.projection import Projection
 ALWAYS = datetime(1970, 1, 1, tzinfo=UTC)
 """A due time that has always passed: derive as soon as possible."""
 
-_HELD = "customer_id, head, parts, state, told, NULLIF(history, '[]') AS history, cause"
-_OWN = ("customer_id", "state", "history")
+HELD = "customer_id, head, parts, state, told, NULLIF(history, '[]') AS history, cause"
+OWN = ("customer_id", "state", "history")
 """What a part is by itself."""
-_READ = ("view", "told", "due_at", "cause")
+READ = ("view", "told", "due_at", "cause")
 """What is read of a customer, and what is still to be told of it."""
 _NO_HISTORY = "[]"
 _encode = msgspec.msgpack.Encoder().encode
@@ -42,6 +42,8 @@ class Held:
     head: UUID
     parts: int
     """How many parts the customer has whose head this is."""
+    partition: int | None = None
+    """As whoever asked for the row said; None where nobody did."""
     cause: str | None = None
     """`rebuild` where differences wait to be told that follow from no event."""
     told_at: datetime | None = None
@@ -63,9 +65,9 @@ class Rows:
         item = projection.item or msgspec.Struct
         self._item: Callable[[bytes], Any] = msgspec.msgpack.Decoder(item).decode
         names = projection.columns
-        self._rows = _update(projection, "rows", (*_OWN, *_READ, *names))
-        self._parts = _update(projection, "parts", (*_OWN, "head", "told", "due_at"))
-        self._heads = _update(projection, "heads", ("customer_id", *_READ, "parts", *names))
+        self._rows = _update(projection, "rows", (*OWN, *READ, *names))
+        self._parts = _update(projection, "parts", (*OWN, "head", "told", "due_at"))
+        self._heads = _update(projection, "heads", ("customer_id", *READ, "parts", *names))
         self._items = None if projection.items_table is None else _upsert(projection.items_table)
 
     async def hold(self, conn: Connection, partitions: Mapping[UUID, int]) -> dict[UUID, Held]:
@@ -79,13 +81,16 @@ class Rows:
         ordered = sorted(partitions)
         await self._make_missing(conn, ordered, partitions)
         rows = await conn.fetch(
-            f"SELECT {_HELD} FROM {table} WHERE customer_id = ANY($1 || ARRAY("
+            f"SELECT {HELD} FROM {table} WHERE customer_id = ANY($1 || ARRAY("
             f"SELECT head FROM {table} WHERE customer_id = ANY($1) AND head <> customer_id))"
             " ORDER BY customer_id FOR UPDATE",
             ordered,
         )
         hit("rows.locked")
-        return {row["customer_id"]: self._held(row) for row in rows}
+        held = {row["customer_id"]: self._held(row) for row in rows}
+        for key, partition in partitions.items():
+            held[key].partition = partition
+        return held
 
     async def _make_missing(
         self, conn: Connection, ordered: list[UUID], partitions: Mapping[UUID, int]
@@ -129,7 +134,7 @@ class Rows:
             {},
             head,
             parts,
-            cause,
+            cause=cause,
         )
 
     async def load_items(
@@ -198,7 +203,7 @@ class Rows:
         must be held: whoever writes one of their parts holds them too. A head that is none any more is left out."""
         table = self.projection.table.name
         rows = await conn.fetch(
-            f"SELECT {_HELD} FROM (SELECT * FROM {table} WHERE customer_id = ANY($1) AND head = customer_id"
+            f"SELECT {HELD} FROM (SELECT * FROM {table} WHERE customer_id = ANY($1) AND head = customer_id"
             f" UNION ALL SELECT * FROM {table} WHERE head = ANY($1) AND head <> customer_id) AS one"
             " ORDER BY head, head <> customer_id, customer_id",
             sorted(heads),
@@ -244,13 +249,13 @@ class Rows:
 
 
 def _own(held: Held) -> tuple[Any, ...]:
-    """Values of `_OWN`."""
+    """Values of `OWN`."""
     history = orjson.dumps(sorted(held.history)).decode() if held.history else _NO_HISTORY
     return held.customer_id, _encode(held.state), history
 
 
 def _read(held: Held, view: Any) -> tuple[Any, ...]:
-    """Values of `_READ`."""
+    """Values of `READ`."""
     due_at, told_at = view.due_at, held.told_at
     if told_at is not None:
         due_at = told_at if due_at is None else min(due_at, told_at)

@@ -17,6 +17,7 @@ import structlog
 from shared import metrics
 from shared.errors import Fenced, Gap, Pause, is_pause, is_statement_timeout
 from shared.log import Log, Record
+from shared.loop.company import BATCH_SECONDS
 from shared.loop.lease import Lease, Leases
 from shared.loop.opening import Opening
 from shared.quarantine import Stopped
@@ -26,7 +27,6 @@ BACKOFF_FIRST = 0.1
 BACKOFF_MOST = 5.0
 STOPPED_SECONDS = 5.0
 IDLE_SECONDS = 1.0
-BATCH_SECONDS = 60.0
 LINGER_SECONDS = 0.1
 LARGE_BATCH = 1000
 
@@ -182,8 +182,7 @@ class Runner:
             records = self._opening.forgotten(records)
         records = _within_keys(records, self._settings.batch_keys)
         if records:
-            async with self._slots:
-                await self._apply(records)
+            await self._apply(records)
             age = (datetime.now(UTC) - records[-1].recorded_at).total_seconds()
             self.behind_seconds = max(0.0, age)
             self._full = len(records) >= LARGE_BATCH
@@ -201,21 +200,14 @@ class Runner:
 
     async def _apply(self, records: Sequence[Record]) -> None:
         """Apply a batch in one transaction; where some event of it is to blame, find that event."""
-        topic = self.lease.topic
-        started = asyncio.get_running_loop().time()
         try:
-            async with asyncio.timeout(BATCH_SECONDS):
-                self.lease = await self._at_work.apply(self.lease, records)
+            self.lease = await self._at_work.apply(self.lease, records)
         except (Fenced, Gap, Stopped):
             raise
         except Exception as error:
             if is_pause(error):
                 raise
             await self._bisect(records, error)
-        else:
-            elapsed = asyncio.get_running_loop().time() - started
-            metrics.batch_seconds.labels(self._service, topic).observe(elapsed)
-            metrics.batch_events.labels(self._service, topic).observe(len(records))
 
     async def _bisect(self, records: Sequence[Record], error: Exception) -> None:
         if len(records) > 1:

@@ -7,9 +7,9 @@ policies, whoever derives it: else two partitions of which one is behind would c
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from shared import metrics
@@ -19,7 +19,6 @@ from shared.grouping import Move
 from shared.ids import partition_of
 from shared.language import CustomerNumbered
 from shared.log import Entry
-from shared.loop.lease import Lease
 from shared.loop.rows import Held, Rows
 from shared.own_events import own_event
 from shared.policies import as_known_to
@@ -29,21 +28,27 @@ from shared.service import Service
 Entries = list[tuple[int, Entry]]
 
 
+class Known(NamedTuple):
+    """By what a partition derives its customers."""
+
+    clock: datetime | None
+    policies: Policies
+
+
 @dataclass(slots=True, kw_only=True)
 class Telling:
-    """The rows of one projection in one transaction of one partition."""
+    """The rows of one projection in one transaction of one or several partitions."""
 
     service: Service
     conn: Connection
     rows: Rows
-    lease: Lease
-    """As it will be after the transaction."""
+    version: int
+    """Of the folds."""
     partitions: int
-    policies: Policies
-    """Of the lease's partition."""
+    known: dict[int, Known]
+    """What the partitions know after the transaction; that of others is added as it is read."""
     causes: dict[UUID, Event]
-    """The last event of each part that the batch touched."""
-    _elsewhere: dict[int, tuple[datetime | None, Policies]] = field(default_factory=dict)
+    """The last event of each part that the batches touched."""
 
     async def write(self, held: Mapping[UUID, Held], moved: Mapping[UUID, Move]) -> Entries:
         """Derive, announce and write the customers to whom these parts belong. `moved`: those
@@ -57,25 +62,22 @@ class Telling:
 
     async def _write_alone(self, held: dict[UUID, Held]) -> Entries:
         projection = self.rows.projection
+        known = {key: self._known(one) for key, one in held.items()}
         late = {
             key: one
             for key, one in held.items()
-            if projection.needs_items(one.state, self.policies)
+            if projection.needs_items(one.state, known[key].policies)
         }
         if late:
             await self.rows.load_all_items(self.conn, late)
-            for one in late.values():
-                one.state = projection.walk(one.state, self.policies)
-        views = {
-            key: projection.derive(one.state, self.lease.clock, self.policies)
-            for key, one in held.items()
-        }
+            for key, one in late.items():
+                one.state = projection.walk(one.state, known[key].policies)
+        views = {key: projection.derive(one.state, *known[key]) for key, one in held.items()}
         entries: Entries = []
         for key, one in held.items():
             if not one.history:
-                entries += self._said(
-                    one, projection.announce(one.told, views[key], self.lease.clock)
-                )
+                said = projection.announce(one.told, views[key], known[key].clock)
+                entries += self._said(one, said)
         entries += await self._number(views)
         await self.rows.write(self.conn, [(one, views[key]) for key, one in held.items()])
         return entries
@@ -98,30 +100,32 @@ class Telling:
         views: dict[UUID, Any] = {}
         written: list[tuple[Held, Any]] = []
         for head, group in (await self.rows.group(self.conn, heads)).items():
-            view = views[head] = await self._judged(head, group)
+            known = await self._as_known_to(partition_of(str(head), self.partitions))
+            view = views[head] = self._judged(group, known)
             first = group[0]
             first.parts = len(group)
             if not any(part.history for part in group):
-                said = self.rows.projection.announce(first.told, view, self.lease.clock)
+                said = self.rows.projection.announce(first.told, view, known.clock)
                 entries += self._said(first, said)
             written.append((first, view))
         entries += await self._number(views)
         await self.rows.write_heads(self.conn, written)
         return entries
 
-    async def _judged(self, head: UUID, group: Sequence[Held]) -> Any:
+    def _judged(self, group: Sequence[Held], known: Known) -> Any:
         """The view of a customer, from all of the parts."""
         projection = self.rows.projection
-        clock, policies = await self._as_known_to(partition_of(str(head), self.partitions))
-        state = projection.walked(projection.grouped([part.state for part in group]), policies)
-        return projection.derive(state, clock, policies)
+        together = projection.grouped([part.state for part in group])
+        return projection.derive(projection.walked(together, known.policies), *known)
 
-    async def _as_known_to(self, partition: int) -> tuple[datetime | None, Policies]:
-        if partition == self.lease.partition:
-            return self.lease.clock, self.policies
-        if partition not in self._elsewhere:
-            self._elsewhere[partition] = await as_known_to(self.conn, self.lease.version, partition)
-        return self._elsewhere[partition]
+    def _known(self, one: Held) -> Known:
+        assert one.partition is not None, "whoever folds a row says where it lives"
+        return self.known[one.partition]
+
+    async def _as_known_to(self, partition: int) -> Known:
+        if partition not in self.known:
+            self.known[partition] = Known(*await as_known_to(self.conn, self.version, partition))
+        return self.known[partition]
 
     def _said(self, one: Held, announcements: Sequence[Announcement]) -> Entries:
         made = []
@@ -139,8 +143,8 @@ class Telling:
         needing = [key for key, view in views.items() if getattr(view, "needs_number", False)]
         if not needing:
             return []
-        at = max((event.receivedtime for event in self.causes.values()), default=self.lease.clock)
-        assert at is not None, "only an event makes a customer need a number"
+        clocks = [known.clock for known in self.known.values() if known.clock is not None]
+        at = max([event.receivedtime for event in self.causes.values()] or clocks)
         numbers = await self.service.claims(self.conn, needing, at.year)
         return [
             self._entry(key, Announcement("customer.numbered", CustomerNumbered(number=number), at))

@@ -7,6 +7,7 @@ import math
 import os
 import socket
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
 
 import structlog
 
@@ -18,6 +19,7 @@ from shared.genesis import belong
 from shared.kernel import Kernel
 from shared.language import EVENT_TYPES
 from shared.log import Topic
+from shared.loop.company import IN_FLIGHT, Company
 from shared.loop.folding import Folding
 from shared.loop.lease import Lease, Leases
 from shared.loop.opening import OfCustomers, OfInbound, Opening
@@ -31,9 +33,6 @@ from shared.loop.trimming import trim
 from shared.replaying import ask_for_known_types, asked_for
 from shared.service import Task
 
-IN_FLIGHT = 2
-"""Batches at work at once in one process: one folds while the other waits for its database."""
-
 TRIM_SECONDS = 600.0
 REPLAY_SECONDS = 1.0
 NOTE_SECONDS = 0.1
@@ -42,7 +41,7 @@ SHORT_SECONDS = 0.5
 NOT_YET_SECONDS = 0.2
 _logger = structlog.get_logger(__name__)
 
-MakeHandler = Callable[[Leases, Lease], Handler]
+MakeHandler = Callable[[Leases, Company[Any]], Handler]
 
 
 def worker_name(kernel: Kernel) -> str:
@@ -60,17 +59,20 @@ class Worker:
         self.pacing = Pacing(kernel.log, kernel.settings.backfill_window)
         self._rows = [Rows(projection) for projection in kernel.service.projections]
         self._makers: dict[Topic, MakeHandler] = {
-            "customers": lambda leases, _lease: Folding(
+            "customers": lambda leases, company: Folding(
                 kernel.service,
                 leases,
                 self._rows,
                 kernel.log,
                 parked_per_hour=kernel.settings.parked_per_hour,
+                company=company,
             )
         }
         if inbound is not None:
             self._makers |= {"inbound": inbound, "backfill": inbound}
         self.leases = {topic: self._leases(topic) for topic in self._makers}
+        self._companies = {topic: self._company(topic) for topic in self._makers}
+        self._recalling = self._company("customers")
         self.runners: dict[tuple[Topic, int], Runner] = {}
         self._running: dict[tuple[Topic, int], asyncio.Task[None]] = {}
         self._ended = asyncio.Event()
@@ -86,6 +88,16 @@ class Worker:
             partitions=settings.partitions,
             worker=self._name,
             seconds=settings.lease_seconds,
+        )
+
+    def _company(self, topic: Topic) -> Company[Any]:
+        settings, slow = self.kernel.settings, topic == "backfill"
+        return Company(
+            self.kernel.service.name,
+            topic,
+            self.pacing if slow else self._slots,
+            events=settings.backfill_batch_events if slow else settings.batch_events,
+            size=settings.batch_bytes,
         )
 
     def owned(self, topic: Topic = "customers") -> list[int]:
@@ -220,7 +232,7 @@ class Worker:
             service=self.kernel.service.name,
             leases=leases,
             lease=lease,
-            handler=self._makers[lease.topic](leases, lease),
+            handler=self._makers[lease.topic](leases, self._companies[lease.topic]),
             log=self.kernel.log,
             slots=self.pacing if slow else self._slots,
             most_events=settings.backfill_batch_events if slow else settings.batch_events,
@@ -243,7 +255,8 @@ class Worker:
 
         def recalling(back: ReadBack) -> Recalling:
             most = self.kernel.settings.parked_per_hour
-            return Recalling(service, leases, log, back, parked_per_hour=most)
+            company = self._recalling
+            return Recalling(service, leases, log, back, parked_per_hour=most, company=company)
 
         return OfCustomers(leases, ReadBack(service.name, leases, log), recalling)
 

@@ -66,13 +66,12 @@ _SEQUENCES = """\
             except Exception:
                 pass
 """
-_ACKNOWLEDGE = """\
-        async with self.database.connection() as conn:
-            await conn.execute(
-                "UPDATE relay SET acked_sequence = greatest(acked_sequence, $2) WHERE partition = $1",
-                self.partition,
-                rows[-1]["sequence"],
-            )
+_UNSENT = """\
+            found = await unsent(conn, self._service, idle, self._sends_if)
+"""
+_ACKNOWLEDGED = """\
+            numbers = {p: batch[-1][1].sequence or 0 for p, batch in found.items()}
+            await acknowledge(conn, self._service, found, numbers)
 """
 _SEEK = """\
                     consumer.seek(self._partition, offset)
@@ -82,10 +81,10 @@ _TO_THE_END = """\
                     await consumer.seek_to_end(self._partition)
                     self._at = offset
 """
-_OWNED = ' AND epoch = $4 AND next_offset = $5"\n            f" AND ($12'
-_ANYBODYS = ' AND $4::bigint >= 0 AND $5::bigint >= 0"\n            f" AND ($12'
+_OWNED = ' AND c.epoch = u.epoch"\n    f" AND c.next_offset = u.expected AND'
+_ANYBODYS = ' AND TRUE"\n    f" AND'
 _TELL = "            one.told = self.rows.projection.tell(one.told, announcement)\n"
-_READ_ORDER = '") AS rows WHERE before < $4 ORDER BY sequence",'
+_READ_ORDER = "ORDER BY r.partition, o.sequence"
 
 DEFECTS = {
     "sequence": Defect(
@@ -99,15 +98,12 @@ DEFECTS = {
     ),
     "id-order": Defect(
         "the relay sends in the order of ids, not of numbers",
-        (("shared/numbered.py", _READ_ORDER, _READ_ORDER.replace("sequence", "md5(value)")),),
+        (("shared/relay.py", _READ_ORDER, "ORDER BY r.partition, md5(o.value)"),),
         "1,6",
     ),
     "ack-first": Defect(
         "the relay notes what it sends as acknowledged before it is",
-        (
-            ("shared/relay.py", _ACKNOWLEDGE, ""),
-            ("shared/relay.py", "        entries = [\n", _ACKNOWLEDGE + "        entries = [\n"),
-        ),
+        (("shared/loop/relaying.py", _UNSENT, _UNSENT + _ACKNOWLEDGED),),
         "1,3,5",
         12,
     ),

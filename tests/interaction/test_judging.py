@@ -2,14 +2,18 @@
 
 import contextlib
 from datetime import UTC, datetime, timedelta
+from hashlib import blake2b
+from zoneinfo import ZoneInfo
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from services.interaction import arrivals
-from services.interaction.judging import Refused
+from services.interaction.judging import FIRST, FUTURE, Judge, Refused, _content_hash
 from shared.language import EVENT_TYPES, PUBLISHABLE
+from shared.settings import KernelSettings
 from tests.interaction.judged import NOW, data_of, fault, faults, judge, refusal, sent
 
 
@@ -254,3 +258,44 @@ def test_whatever_is_sent_it_is_taken_or_refused(changes, type_, typed):
     event = sent(**changes) | ({"type": type_} if typed else {})
     with contextlib.suppress(Refused):
         assert arrivals.decode(arrivals.encode(judge(event)))
+
+
+_moments = st.integers(-86_400, 4_102_444_800).map(lambda s: datetime.fromtimestamp(s, UTC))
+
+
+@given(_moments, st.integers(-3, 3), st.sampled_from(["UTC", "Asia/Shanghai", "America/New_York"]))
+def test_times_by_the_rule(received, hours, zone):
+    """Neither before 1970 nor more than a day after whichever is later, the arrival or the clock."""
+    now = received + timedelta(hours=hours)
+    judge_ = Judge(KernelSettings(timezone=zone), lambda: now)
+    for hours_ahead in (0, 22, 24, 25, 27):
+        at = received + timedelta(hours=hours_ahead)
+        allowed = FIRST <= at <= max(received, now) + FUTURE
+        event = sent(time=at.isoformat().replace("+00:00", "Z"))
+        if not allowed:
+            with pytest.raises(Refused, match="time_out_of_range"):
+                judge_.event(event, default_source="x", history=None, received=received)
+            continue
+        arrival = judge_.event(event, default_source="x", history=None, received=received)
+        local = at.astimezone(ZoneInfo(zone)).utcoffset()
+        assert (arrival.time, arrival.utcoffset) == (at, int(local.total_seconds() // 60))
+
+
+_fields = st.sampled_from(["id", "sentAt", "sent_at", "receivedAt", "originalTimestamp", "b", "a"])
+
+
+@given(st.dictionaries(_fields, st.integers(0, 3)))
+def test_the_hash_of_content_is_that_of_what_counts(event):
+    """Written down by the door for ever: the same bytes as always."""
+    ignored = {"sentAt", "sent_at", "receivedAt", "originalTimestamp"}
+    counts = {name: event[name] for name in sorted(event) if name not in ignored}
+    text = orjson.dumps(counts)
+    assert _content_hash(event) == blake2b(text, digest_size=16).hexdigest()
+
+
+@given(st.binary(max_size=64), st.binary(min_size=1, max_size=80))
+def test_a_signature_is_a_keyed_hash(value, secret):
+    expected = blake2b(value, digest_size=16, key=secret[:64]).digest()
+    assert arrivals.sign(value, secret) == expected
+    assert arrivals.is_ours(value, expected, secret)
+    assert not arrivals.is_ours(value + b"x", expected, secret)

@@ -1,8 +1,13 @@
 """The walk through the states: given purchases, complaints and answers on these days, then."""
 
-import pytest
+from copy import copy
 
-from services.profile.projector import path, turns_at
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.profile.projector import lifecycle, path, turns_at
+from services.profile.projector.lifecycle import Walker, advance, now
 from services.profile.projector.rules import BUILT_IN_LIFECYCLE, LifecycleRules, body, faults
 from shared.language import (
     ComplaintOpened,
@@ -13,7 +18,7 @@ from shared.language import (
     SurveyAnswered,
     contribution,
 )
-from shared.moments import micros, moment
+from shared.moments import DAY, micros, moment
 from shared.projection import Policy
 from tests.profile.folding import DAY_0, Story, day
 from tests.strategies import bought, event_id
@@ -207,3 +212,39 @@ def test_thresholds_that_contradict_each_other(changed: dict[str, float], field:
     rules = LifecycleRules(**(body(BUILT_IN_LIFECYCLE) | changed))
     assert [name for name, _ in faults(rules)] == [field]
     assert faults(BUILT_IN_LIFECYCLE) == []
+
+
+walkers = st.builds(
+    Walker,
+    position=st.just((0, "")),
+    days=st.integers(1, 6),
+    first_day=st.just(739_000),
+    last_day=st.integers(739_000, 739_300),
+    last=st.tuples(st.integers(0, 300 * DAY), st.just("e")),
+    quiet=st.integers(0, 2),
+    recovering=st.integers(0, 2),
+    open=st.integers(0, 1),
+    unhappy_until=st.one_of(st.just(0), st.integers(1, 700 * DAY)),
+)
+idle = st.builds(Walker, unhappy_until=st.one_of(st.just(0), st.integers(1, 700 * DAY)))
+
+
+def now_step_by_step(walker: Walker, clock: int | None) -> tuple[Walker, int | None]:
+    """Fire one timer after the other until the state is another one."""
+    current = copy(walker)
+    if clock is not None:
+        advance(current, clock)
+    ahead = copy(current)
+    while (timer := lifecycle._timer(ahead)) is not None:
+        lifecycle._fire(ahead, *timer, None)
+        if lifecycle.state(ahead) != lifecycle.state(current):
+            return current, timer[0]
+    return current, None
+
+
+@given(st.one_of(walkers, idle), st.one_of(st.none(), st.integers(0, 800 * DAY)))
+@settings(max_examples=1000, deadline=None)
+def test_the_next_change_is_the_first_that_firing_every_timer_finds(walker, clock):
+    before = copy(walker)
+    assert now(walker, clock) == now_step_by_step(walker, clock)
+    assert walker == before

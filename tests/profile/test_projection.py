@@ -1,11 +1,15 @@
 """From the view to the row: typed columns, searchable names."""
 
+import msgspec
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from services.profile.names import sort_name, spellings
 from services.profile.projection import COLUMNS, PROFILE, search
 from services.profile.tables import profile
 from shared.language import CustomerDescribed, CustomerNumbered, IdentifiersAdded
+from shared.language.money import MAX_MINOR, major
 from tests.profile.folding import Story
 
 
@@ -61,3 +65,11 @@ def test_names_sort_by_their_sound() -> None:
 def test_numbers_are_searched() -> None:
     told = Story()(0, CustomerNumbered("C2026000001"), IdentifiersAdded({"email": "A@b.cn"}))
     assert search(told.view()) == "c2026000001\nemail:a@b.cn"
+
+
+@given(st.integers(-MAX_MINOR, MAX_MINOR), st.sampled_from(("CNY", "JPY", "KWD")))
+@example(-5, "CNY")
+def test_spend_is_the_number_nearest_to_what_is_written(spend: int, currency: str) -> None:
+    view = msgspec.structs.replace(Story().view(), currency=currency, spend={currency: spend})
+    row = dict(zip(COLUMNS, PROFILE.row(view), strict=True))
+    assert row["spend"] == float(major(spend, currency))

@@ -1,8 +1,11 @@
 """Derived tags: what supports each, and what does not quite."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from services.profile.projector.lifecycle import STATES
+from services.profile.projector.tags import _within
 from services.profile.words import TAGS, VIEWS, lifecycle_reason, tag_label, tag_reason
 from shared.language import (
     ComplaintOpened,
@@ -138,3 +141,12 @@ def test_words() -> None:
     assert all({"zh", "en"} == set(texts) for texts in TAGS.values())
     said = lifecycle_reason("silent", {"days": 21.0, "usual": 7.0}, "en")
     assert said == "No purchase for 21.0 days; usual is one every 7.0 days."
+
+
+@given(st.lists(st.integers(-3, 9), min_size=24, max_size=24), *[st.integers(0, 23)] * 2)
+def test_the_hours_of_a_night(hours: list[int], first: int, until: int) -> None:
+    counted, hour = 0, first
+    while hour != until:
+        counted += hours[hour]
+        hour = (hour + 1) % 24
+    assert _within(hours, first, until) == counted

@@ -61,7 +61,7 @@ async def test_one_customer(scoring):
     assert answer.status_code == 200
     assert "Tenure-Freshness" in answer.headers
     body = answer.json()
-    assert set(body) == {"customer_id", "at", *SCORES}
+    assert set(body) == {"customer_id", "at", *SCORES, "prospect"}
     assert all(body[name] for name in SCORES if name != "satisfaction")
     assert body["customer_id"] == str(customer(7))
     churn, rfm = body["churn"], body["rfm"]
@@ -105,7 +105,7 @@ async def test_who_never_bought(scoring):
     assert answer.json() == {
         "customer_id": str(customer(PEOPLE + 1)),
         "at": None,
-        **dict.fromkeys(SCORES),
+        **dict.fromkeys((*SCORES, "prospect")),
     }
 
 

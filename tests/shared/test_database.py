@@ -105,3 +105,42 @@ async def test_what_is_committed_stays_done_whatever_becomes_of_the_connection(t
         os.kill(pid, signal.SIGSTOP)  # it takes nothing back
     os.kill(pid, signal.SIGCONT)
     assert await rows(two) == [1]
+
+
+async def backend(database: Database) -> int:
+    async with database.read() as conn:
+        return await conn.fetchval("SELECT pg_backend_pid()")
+
+
+async def test_who_reads_next_gets_the_connection_that_has_read(two: Database):
+    assert len({await backend(two) for _ in range(5)}) == 1
+
+
+async def test_more_who_read_at_once_than_there_are_connections(two: Database):
+    pids = await asyncio.gather(*(backend(two) for _ in range(20)))
+    assert len(set(pids)) <= 2
+
+
+async def test_what_is_kept_is_there_for_a_snapshot(two: Database):
+    async with two.read(), two.read():
+        pass
+    async with two.snapshot() as one, two.snapshot() as other:
+        pids = {await conn.fetchval("SELECT pg_backend_pid()") for conn in (one, other)}
+    assert len(pids) == 2
+    assert await backend(two) in pids
+
+
+async def test_a_connection_that_was_cut_while_it_was_kept_is_not_lent(two: Database):
+    pid = await backend(two)
+    async with two.connection() as conn:
+        assert await conn.fetchval("SELECT pg_terminate_backend($1, 2000)", pid)
+    await asyncio.sleep(0.05)
+    assert await backend(two) != pid
+
+
+async def test_a_statement_that_failed_costs_no_connection(two: Database):
+    for _ in range(5):
+        with pytest.raises(Exception, match="nowhere"):
+            async with two.read() as conn:
+                await conn.fetch("SELECT * FROM nowhere")
+    assert await asyncio.gather(rows(two), rows(two), rows(two)) == [[], [], []]

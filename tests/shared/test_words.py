@@ -4,8 +4,10 @@ from pathlib import Path
 from string import Formatter
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from shared.words import LABELS, MESSAGES, error_catalogue, label, say
+from shared.words import LABELS, MESSAGES, _Lenient, error_catalogue, label, say
 
 ROOT = Path(__file__).parents[2]
 PROBLEMS = {
@@ -93,3 +95,29 @@ def test_the_catalogue_is_sorted_and_whole():
     assert statuses["invalid_json"] == 400
     assert statuses["customer_not_found"] == 404
     assert statuses["validation_failed"] == 422
+
+
+_literals = st.text("ab {}客", max_size=6).map(
+    lambda text: text.replace("{", "{{").replace("}", "}}")
+)
+_fields = st.sampled_from(
+    ["{name}", "{limit}", "{absent}", "{limit!r}", "{name:>5}", "{name.real}", "{list[0]}"]
+)
+_values = st.one_of(st.text(max_size=4), st.integers(), st.floats(), st.none(), st.decimals())
+
+
+@given(st.lists(st.one_of(_literals, _fields), max_size=5).map("".join), _values, _values)
+def test_a_text_is_filled_in_as_a_formatter_does(text, name, limit):
+    words = {"code": {"en": text, "zh": text}}
+    params = {"name": name, "limit": limit, "list": [limit]}
+
+    def outcome(say_it):
+        try:
+            return say_it()
+        except Exception as error:  # noqa: BLE001
+            return type(error)
+
+    if "{" not in text:
+        return  # such a text is said as it stands
+    expected = outcome(lambda: _Lenient().vformat(text, (), params))
+    assert outcome(lambda: say(words, "code", "en", **params)) == expected

@@ -39,6 +39,8 @@ _OWNED = {
         "/v1/recommendations",
         "/v1/forecasts",
         "/v1/series",
+        "/v1/prospects",
+        "/v1/sources",
         "/v1/policies/scoring",
         "/v1/quarantine/scoring",
         "/v1/audit/scoring",

@@ -27,6 +27,7 @@ from shared.errors import (
 )
 from shared.http.answers import answer
 from shared.http.bodies import media_type, read_body
+from shared.http.headers import header
 from shared.http.idempotency import IdempotencyKey, request_hash
 from shared.http.language import Lang, language_of_scope
 from shared.http.openapi import shown
@@ -143,10 +144,10 @@ async def _events(request: Request) -> tuple[Sequence[Sent], bool]:
             code = "not_an_object" if listed else "not_a_list"
             raise Unprocessable("validation_failed", errors=[FieldError("", code)])
         return [one if isinstance(one, Unreadable) else CloudEvent(one) for one in sent], listed
-    raw = request.headers.raw
+    raw = request.scope["headers"]
     if (not kind or cloudevents.is_json(kind)) and any(n.lower() in _BINARY for n, _ in raw):
         try:
-            content_type = request.headers.get("content-type", "")
+            content_type = header(request.scope, b"content-type") or ""
             event = cloudevents.structured(
                 cloudevents.of_http(raw), content_type, await read_body(request)
             )
@@ -163,7 +164,7 @@ async def answer_verdicts(
 ) -> Response:
     """200 with a verdict for each event, once they are resolved where the request prefers to wait."""
     door: Door = request.app.state.door
-    wait = _wait(request.headers.get("prefer"))
+    wait = _wait(header(request.scope, b"prefer"))
     headers = {}
     if wait is not None:
         headers["Preference-Applied"] = f"wait={int(wait)}"
@@ -174,14 +175,14 @@ async def answer_verdicts(
             if positions:
                 headers["Tenure-Position"] = render(positions)
     items = [_item(verdict, language, wait is not None) for verdict in verdicts]
-    counts = dict.fromkeys(("accepted", "duplicate", "rejected"), 0)
+    counts = {"accepted": 0, "duplicate": 0, "rejected": 0}
     for verdict in verdicts:
         counts[verdict.status] += 1
     return answer({**besides, **counts, "items": items}, headers=headers)
 
 
 def _wait(prefer: str | None) -> float | None:
-    match = _PREFER.search(prefer or "")
+    match = _PREFER.search(prefer) if prefer else None
     return min(float(match[1]), MOST_WAIT) if match else None
 
 

@@ -44,11 +44,9 @@ def announce(told: Told, view: View, at: datetime | None = None) -> list[Announc
         if code not in told.tags:
             gained = TagGained(tag=code, reason=_reason(tag.reason), policy=tag.by)
             said.append(Announcement("tag.gained", gained, tag.since or at))
-    policy = view.tags_policy
-    said += [
-        Announcement("tag.dropped", TagDropped(tag=code, policy=policy), at)
-        for code in sorted(told.tags.keys() - held.keys())
-    ]
+    for code in sorted(told.tags.keys() - held.keys()) if told.tags else ():
+        dropped = TagDropped(tag=code, policy=view.tags_policy)
+        said.append(Announcement("tag.dropped", dropped, at))
     return said
 
 

@@ -1,7 +1,8 @@
 """derive(state, clock, policies) -> view: what the facts mean now, and when time changes that."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 
 from services.profile.projector import lifecycle
@@ -29,6 +30,7 @@ ATTRIBUTES = (
 )
 """Attributes that are always shown, known or not."""
 _APART = frozenset({"name", "kind", "status", "owner"})
+_UNKNOWN = dict.fromkeys(ATTRIBUTES)
 
 NO_POLICIES: Policies = {}
 
@@ -65,18 +67,21 @@ def turns_at(state: Profile, clock: int | None) -> int | None:
 
 
 def derive(state: Profile, clock: datetime | None, policies: Policies) -> View:
-    """The view at the clock (UTC; none before the first tick: then time has not passed at all)."""
+    """The view at the clock (UTC; none before the first tick: then time has not passed at all).
+
+    Every customer of every batch is derived: what most of them lack costs no more than looking whether it is there.
+    """
     at = None if clock is None else micros(clock)
     rules = tag_rules(policies)
     walker, turns = lifecycle.now(state.walker, at)
-    found = sorted(derived(state, walker, at, rules), key=lambda tag: tag.tag)
-    given = list(manual(state))
-    by_hand = {tag.tag for tag in given}
+    found = derived(state, walker, at, rules)
+    found.sort(key=_code)
+    given = list(manual(state)) if state.tags else []
     first_contact = state.contacts.earliest()
     step = walker.step or _prospect(first_contact)
     purchases = state.purchases
     currency = main_currency(purchases)
-    values = {name: write.value for name, write in state.fields.items()}
+    values = {name: write.value for name, write in state.fields.items()} if state.fields else {}
     return View(
         lifecycle=_state(walker, step, turns),
         name=_name(values),
@@ -91,10 +96,10 @@ def derive(state: Profile, clock: datetime | None, policies: Policies) -> View:
         last_purchase_at=moment(walker.last[0]) if walker.days else None,
         orders=purchases.orders,
         currency=currency,
-        spend={code: sums.spend for code, sums in sorted(purchases.currencies.items())},
+        spend={code: purchases.currencies[code].spend for code in _ordered(purchases.currencies)},
         average_basket=_average_basket(state, currency),
         usual_interval_days=usual_interval(walker),
-        tags=given + [tag for tag in found if tag.tag not in by_hand],
+        tags=_all_tags(given, found) if given else found,
         derived=found,
         tags_policy=f"tags@{rules.version}",
         churn_band=state.churn_band.value if state.churn_band else None,
@@ -103,11 +108,23 @@ def derive(state: Profile, clock: datetime | None, policies: Policies) -> View:
         complaints_open=state.complaints.open,
         complaints_total=state.complaints.total,
         consents=_consents(state),
-        satisfaction={kind: write.value for kind, write in sorted(state.scores.items())},
+        satisfaction={kind: state.scores[kind].value for kind in _ordered(state.scores)},
         needs_number=state.number is None and _earns_number(state),
         changed_at=_changed_at(state, step, found),
         due_at=_due_at(turns, at, not_repurchased_at(walker, rules)),
     )
+
+
+_code = attrgetter("tag")
+
+
+def _all_tags(given: list[Tag], found: list[Tag]) -> list[Tag]:
+    by_hand = {tag.tag for tag in given}
+    return given + [tag for tag in found if tag.tag not in by_hand]
+
+
+def _ordered(keys: Collection[str]) -> Iterable[str]:
+    return sorted(keys) if len(keys) > 1 else keys
 
 
 def _prospect(first_contact: int | None) -> Step:
@@ -144,12 +161,16 @@ def _name(values: Mapping[str, object]) -> str | None:
 
 
 def _attributes(values: Mapping[str, Any]) -> dict[str, Any]:
+    if not values:
+        return dict(_UNKNOWN)
     known = {name: values.get(name) for name in ATTRIBUTES}
     others = sorted(values.keys() - known.keys() - _APART)
     return known | {name: values[name] for name in others if values[name] is not None}
 
 
 def _identifiers(seen: Mapping[str, int]) -> list[Identifier]:
+    if not seen:
+        return []
     found = []
     for key, at in seen.items():
         type_, _, value = key.partition(":")
@@ -162,7 +183,11 @@ def _strength(type_: str) -> int:
 
 
 def _earns_number(state: Profile) -> bool:
-    return state.created or any(key.partition(":")[0] in NUMBERED for key in state.identifiers)
+    return state.created or (bool(state.identifiers) and _is_numbered(state.identifiers))
+
+
+def _is_numbered(identifiers: Iterable[str]) -> bool:
+    return any(key.partition(":")[0] in NUMBERED for key in identifiers)
 
 
 def _average_basket(state: Profile, currency: str | None) -> int | None:
@@ -173,6 +198,8 @@ def _average_basket(state: Profile, currency: str | None) -> int | None:
 
 
 def _consents(state: Profile) -> list[ConsentView]:
+    if not state.consents:
+        return []
     found = []
     for key, word in sorted(state.consents.items()):
         channel, _, topic = key.partition("\x1f")
@@ -183,8 +210,11 @@ def _consents(state: Profile) -> list[ConsentView]:
 def _changed_at(state: Profile, step: Step, tags: list[Tag]) -> datetime | None:
     ends = state.contacts.by_hand
     latest_fact = max(state.latest_fact, ends.last if ends else 0)
-    since = [micros(tag.since) for tag in tags if tag.since is not None]
-    return moment(max([latest_fact, step.since, *since])) if latest_fact else None
+    if not latest_fact:
+        return None
+    changed = moment(max(latest_fact, step.since))
+    since = [tag.since for tag in tags if tag.since is not None]
+    return max(changed, *since) if since else changed
 
 
 def _due_at(turns: int | None, clock: int | None, single_at: int | None) -> datetime | None:

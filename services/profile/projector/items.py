@@ -73,6 +73,9 @@ def bought(day: Item) -> tuple[Stamp, Stamp] | None:
     """
     if day.orders <= 0:
         return None
+    if len(day.entries) == 1:
+        only = day.entries[0][:2]
+        return only, only
     standing = [entry[:2] for entry in day.entries if entry[2] > 0]
     if not standing:
         middle = day.entries[len(day.entries) // 2][:2]

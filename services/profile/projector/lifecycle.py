@@ -123,16 +123,23 @@ def advance(walker: Walker, upto: int, trail: list[Step] | None = None) -> None:
 
 
 def now(walker: Walker, clock: int | None) -> tuple[Walker, int | None]:
-    """The walker at the clock, and the moment at which time alone changes its state."""
-    current = copy(walker)
-    if clock is not None:
+    """The walker at the clock, and the moment at which time alone changes its state. The walker itself is answered
+    where nothing has fallen due."""
+    current = walker
+    if clock is not None and (timer := _timer(walker)) is not None and timer[0] <= clock:
+        current = copy(walker)
         advance(current, clock)
-    ahead = copy(current)
-    while (timer := _timer(ahead)) is not None:
-        _fire(ahead, *timer, None)
-        if state(ahead) != state(current):
-            return current, timer[0]
-    return current, None
+    calm, quiet = current.unhappy_until, _quiet_at(current)
+    if calm and (quiet is None or calm <= quiet) and _waits_for_calm(current):
+        return current, calm
+    return current, quiet  # silent, and then lost, is always another state than before
+
+
+def _waits_for_calm(walker: Walker) -> bool:
+    """Whether the customer would be mature, did no low score count any more."""
+    return (
+        state(walker) == GROWING and walker.days >= _rules(walker).mature_after and walker.open <= 0
+    )
 
 
 def state(walker: Walker) -> str:
@@ -175,27 +182,32 @@ def _entries(items: Mapping[str, Item]) -> Iterable[Entry]:
 
 def _judged_interval(walker: Walker) -> float:
     """The usual interval within the policy's bounds, in days."""
-    rules = _rules(walker)
-    usual = usual_interval(walker)
-    if usual is None:
+    rules = walker.rules or BUILT_IN_LIFECYCLE
+    if walker.days < 2:
         return rules.default_interval_days
+    usual = (walker.last_day - walker.first_day) / (walker.days - 1)
     return min(max(usual, rules.shortest_interval_days), rules.longest_interval_days)
 
 
 def _silence(walker: Walker) -> float:
     """Days without a purchase until the next state: silent, then lost."""
-    rules = _rules(walker)
+    rules = walker.rules or BUILT_IN_LIFECYCLE
     return _judged_interval(walker) * (rules.lost_after if walker.quiet else rules.silent_after)
+
+
+def _quiet_at(walker: Walker) -> int | None:
+    """When silence makes the next state; None before the first purchase, and where it has made the last."""
+    if not walker.days or walker.quiet >= 2:
+        return None
+    return whole_minute(walker.last[0] + round(_silence(walker) * DAY))
 
 
 def _timer(walker: Walker) -> tuple[int, str] | None:
     """What time alone brings next: when, and what."""
-    found = []
-    if walker.unhappy_until:
-        found.append((walker.unhappy_until, "calm"))
-    if walker.days and walker.quiet < 2:
-        found.append((whole_minute(walker.last[0] + round(_silence(walker) * DAY)), "quiet"))
-    return min(found, default=None)
+    calm, quiet = walker.unhappy_until, _quiet_at(walker)
+    if calm and (quiet is None or calm <= quiet):
+        return calm, "calm"
+    return None if quiet is None else (quiet, "quiet")
 
 
 def _fire(walker: Walker, at: int, what: str, trail: list[Step] | None) -> None:

@@ -4,7 +4,7 @@ import msgspec
 
 from shared.bounded import add, joined, retain
 from shared.language.purchase import Contribution, orders_by_currency
-from shared.moments import local_hour, micros
+from shared.moments import local_hour
 
 CATEGORIES = 256
 """Categories counted per customer; of more, a fair sample (by hash of the name), exactly."""
@@ -41,26 +41,28 @@ class Purchases(msgspec.Struct, omit_defaults=True):
     """Basket lines of any category."""
 
 
-def apply(sums: Purchases, part: Contribution, sign: int) -> None:
-    """Add (sign 1) or take away (-1) what an order counts for."""
+def apply(sums: Purchases, part: Contribution, sign: int, at: int) -> None:
+    """Add (sign 1) or take away (-1) what an order counts for. `at`: its time in microseconds since 1970."""
     orders = sign * part.orders
     sums.orders += orders
     for currency, number in orders_by_currency(part).items():
-        of = sums.currencies.setdefault(currency, Sums())
+        of = sums.currencies.get(currency)
+        if of is None:
+            of = sums.currencies[currency] = Sums()
         of.orders += sign * number
         of.spend += sign * part.spend[currency]
     for currency, amount in part.discount.items():
         sums.currencies.setdefault(currency, Sums()).discount += sign * amount
     for currency in (*part.spend, *part.discount):
         # An order that was taken away leaves no trace, as if it had been cancelled before it came.
-        if sums.currencies.get(currency) == NOTHING:
+        if currency in sums.currencies and sums.currencies[currency] == NOTHING:
             del sums.currencies[currency]
     if part.promoted:
         sums.promoted += orders
     if part.orders:
         if not sums.hours:
             sums.hours = [0] * 24
-        sums.hours[local_hour(micros(part.time), part.utcoffset)] += orders
+        sums.hours[local_hour(at, part.utcoffset)] += orders
     add(sums.categories, part.categories, sign)
     sums.lines += sign * sum(part.categories.values())
     retain(sums.categories, CATEGORIES)
@@ -87,8 +89,8 @@ def merged(mine: Purchases, theirs: Purchases) -> Purchases:
 
 def main_currency(sums: Purchases) -> str | None:
     """The currency of most orders, ties by code; None before the first amount."""
-    if not sums.currencies:
-        return None
+    if len(sums.currencies) < 2:
+        return next(iter(sums.currencies), None)
     return min(sums.currencies, key=lambda code: (-sums.currencies[code].orders, code))
 
 

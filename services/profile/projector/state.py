@@ -107,17 +107,23 @@ class Contacts(msgspec.Struct, omit_defaults=True):
 
     def earliest(self) -> int | None:
         """The first contact."""
-        ends = [self.first, self.by_hand.first if self.by_hand else None]
-        return min((at for at in ends if at is not None), default=None)
+        if self.by_hand is None or self.first is None:
+            return self.first if self.by_hand is None else self.by_hand.first
+        return min(self.first, self.by_hand.first)
 
     def latest(self) -> int | None:
         """The last interaction, complaint, answer or reaction to a message."""
-        ends = [self.last, self.by_hand.last if self.by_hand else None]
-        return max((at for at in ends if at is not None), default=None)
+        if self.by_hand is None or self.last is None:
+            return self.last if self.by_hand is None else self.by_hand.last
+        return max(self.last, self.by_hand.last)
 
     def answered(self) -> Stamp | None:
         """The earliest answer to a campaign."""
-        return first_of(self.response, self.by_hand.response if self.by_hand else None)
+        return (
+            self.response
+            if self.by_hand is None
+            else first_of(self.response, self.by_hand.response)
+        )
 
 
 class Profile(msgspec.Struct, omit_defaults=True):

@@ -23,18 +23,18 @@ _NEEDS = (
 _VALUES = ("industry", "size", "region")
 
 
-def derived(state: Profile, walker: Walker, clock: int | None, rules: TagRules) -> Iterator[Tag]:
+def derived(state: Profile, walker: Walker, clock: int | None, rules: TagRules) -> list[Tag]:
     """Every tag that the facts support at the clock (microseconds since 1970)."""
-    for rule in _RULES:
-        found = rule(state, rules)
-        if found is not None:
-            yield found
-    single = not_repurchased(walker, clock, rules)
-    if single is not None:
-        yield single
-    yield from _habits(walker, rules)
-    yield from _favourites(state.purchases, rules)
-    yield from _values(state, rules)
+    found = [tag for rule in _RULES if (tag := rule(state, rules)) is not None]
+    if walker.days == 1:
+        found += not_repurchased(walker, clock, rules)
+    elif walker.days:
+        found += _habits(walker, rules)
+    if state.purchases.categories:
+        found += _favourites(state.purchases, rules)
+    if state.fields:
+        found += _values(state, rules)
+    return found
 
 
 def not_repurchased_at(walker: Walker, rules: TagRules) -> int | None:
@@ -44,13 +44,13 @@ def not_repurchased_at(walker: Walker, rules: TagRules) -> int | None:
     return whole_minute(walker.last[0] + round(rules.not_repurchased_days * DAY))
 
 
-def not_repurchased(walker: Walker, clock: int | None, rules: TagRules) -> Tag | None:
+def not_repurchased(walker: Walker, clock: int | None, rules: TagRules) -> Iterator[Tag]:
     """One purchase day, and long enough nothing since."""
     at = not_repurchased_at(walker, rules)
     if at is None or clock is None or clock < at:
-        return None
+        return
     params = {"days": rules.not_repurchased_days}
-    return _tag("behaviour:not-repurchased", rules, "bought_once", params, at, walker.last)
+    yield _tag("behaviour:not-repurchased", rules, "bought_once", params, at, walker.last)
 
 
 def _tag(
@@ -90,7 +90,7 @@ def _night_owl(state: Profile, rules: TagRules) -> Tag | None:
     purchases = state.purchases
     if not purchases.hours or purchases.orders <= 0:
         return None
-    night = sum(purchases.hours[hour] for hour in _hours(rules.night_from, rules.night_until))
+    night = _within(purchases.hours, rules.night_from, rules.night_until)
     if night < rules.night_orders or night < rules.night_share * purchases.orders:
         return None
     params = {
@@ -102,11 +102,11 @@ def _night_owl(state: Profile, rules: TagRules) -> Tag | None:
     return _tag("behaviour:night-owl", rules, "night_share", params)
 
 
-def _hours(first: int, until: int) -> Iterator[int]:
-    hour = first
-    while hour != until:
-        yield hour
-        hour = (hour + 1) % 24
+def _within(hours: list[int], first: int, until: int) -> int:
+    """The orders from one hour of the day until another, over midnight where that is the earlier one."""
+    if first <= until:
+        return sum(hours[first:until])
+    return sum(hours[first:]) + sum(hours[:until])
 
 
 def _promotion_joiner(state: Profile, rules: TagRules) -> Tag | None:
@@ -146,15 +146,12 @@ def _said(state: Profile, tag: str, rules: TagRules) -> Tag | None:
 
 def _price_sensitive(state: Profile, rules: TagRules) -> Tag | None:
     tag = "need:price-sensitive"
-    currency = main_currency(state.purchases)
+    enough = state.purchases.orders >= rules.price_orders
+    currency = main_currency(state.purchases) if enough else None
     if currency is not None:
         sums = state.purchases.currencies[currency]
         listed = sums.spend + sums.discount
-        if (
-            state.purchases.orders >= rules.price_orders
-            and listed > 0
-            and sums.discount >= rules.price_discount_share * listed
-        ):
+        if listed > 0 and sums.discount >= rules.price_discount_share * listed:
             share = _share(sums.discount, listed)
             return _tag(tag, rules, "discount_share", {"share": share})
     return _said(state, tag, rules)
@@ -187,19 +184,17 @@ def _service_demanding(state: Profile, rules: TagRules) -> Tag | None:
 
 
 def _favourites(purchases: Purchases, rules: TagRules) -> Iterator[Tag]:
-    likely = [
-        (-lines, name)
-        for name, lines in purchases.categories.items()
-        if lines >= rules.favourite_lines and lines >= rules.favourite_share * purchases.lines
-    ]
+    least = max(rules.favourite_lines, rules.favourite_share * purchases.lines)
+    likely = [(-lines, name) for name, lines in purchases.categories.items() if lines >= least]
     for lines, name in sorted(likely)[: rules.favourites]:
         params = {"category": name, "lines": -lines, "share": _share(-lines, purchases.lines)}
         yield _tag(f"favourite:{name}"[:LONGEST_TAG], rules, "category_share", params)
 
 
 def _values(state: Profile, rules: TagRules) -> Iterator[Tag]:
+    fields = state.fields
     for name in _VALUES:
-        field = state.fields.get(name)
+        field = fields.get(name)
         text = _text(field)
         if field is not None and text:
             stamp = field.at, field.id

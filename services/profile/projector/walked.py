@@ -48,6 +48,11 @@ from shared.moments import local_day, micros
 Complaint = (
     ComplaintOpened | ComplaintAnswered | ComplaintEscalated | ComplaintResolved | ComplaintReopened
 )
+_PURCHASES = (PurchaseCompleted, PurchaseCancelled, PurchaseRefunded)
+_COMPLAINTS = (
+    *(ComplaintOpened, ComplaintAnswered, ComplaintEscalated),
+    *(ComplaintResolved, ComplaintReopened),
+)
 _STATUS: dict[type, int] = {
     ComplaintOpened: items.OPENED,
     ComplaintAnswered: items.ANSWERED,
@@ -60,11 +65,13 @@ _STATUS: dict[type, int] = {
 def item_keys(event: Event) -> tuple[str, ...]:
     """The child rows that `evolve` reads for an event. An answered survey only writes its own."""
     data = event.data
-    if isinstance(data, PurchaseCompleted | PurchaseCancelled | PurchaseRefunded):
+    if isinstance(data, _PURCHASES):
         settled = effect(event)
-        parts = [part for part in (settled.before, settled.after) if part and part.orders]
-        return tuple({day_key(_day(part)): None for part in parts})
-    if isinstance(data, Complaint):
+        days = [_day(part) for part in (settled.before, settled.after) if part and part.orders]
+        if len(days) == 1 or (days and days[0] == days[1]):
+            return (day_key(days[0]),)
+        return tuple(map(day_key, days))
+    if isinstance(data, _COMPLAINTS):
         return (case_key(data.complaint_id),)
     contact = contact_of(event)
     return (contact_key(contact.id),) if contact else ()
@@ -79,8 +86,9 @@ def purchase(state: Profile, event: Event, stamp: Stamp) -> None:
             state.contacts.coupon = first_of(state.contacts.coupon, stamp)
     for part, sign in ((settled.before, -1), (settled.after, 1)):
         if part is not None:
-            apply_purchase(state.purchases, part, sign)
-            state.latest_fact = max(state.latest_fact, micros(part.time))
+            at = micros(part.time)
+            apply_purchase(state.purchases, part, sign, at)
+            state.latest_fact = max(state.latest_fact, at)
     _days(state, settled.before, settled.after)
 
 
@@ -90,17 +98,33 @@ def _day(part: Contribution) -> int:
 
 def _days(state: Profile, before: Contribution | None, after: Contribution | None) -> None:
     """Move the order from its old day to its new one; mostly there is no old one, or the same."""
-    moves: dict[int, list[tuple[Contribution, int]]] = {}
-    for part, sign in ((before, -1), (after, 1)):
-        if part is not None and part.orders:
-            moves.setdefault(_day(part), []).append((part, sign * part.orders))
-    for ordinal, parts in moves.items():
-        day = state.items.setdefault(day_key(ordinal), Item())
-        was = bought(day)
-        for part, orders in parts:
-            insert(day.entries, micros(part.time), part.event_id, orders)
-            day.orders += orders
-        _walk_day(state, ordinal, was, bought(day))
+    gone, come = _entry(before, -1), _entry(after, 1)
+    if gone is None or come is None or gone[0] != come[0]:
+        for entry in (gone, come):
+            if entry is not None:
+                _change_day(state, entry[0], entry[1:])
+    else:
+        _change_day(state, gone[0], gone[1:], come[1:])
+
+
+def _entry(part: Contribution | None, sign: int) -> tuple[int, int, str, int] | None:
+    """The day of an order, and its entry there."""
+    if part is None or not part.orders:
+        return None
+    at = micros(part.time)
+    return local_day(at, part.utcoffset), at, part.event_id, sign * part.orders
+
+
+def _change_day(state: Profile, ordinal: int, *entries: tuple[int, str, int]) -> None:
+    key = day_key(ordinal)
+    day = state.items.get(key)
+    if day is None:
+        day = state.items[key] = Item()
+    was = bought(day)
+    for at, by, orders in entries:
+        insert(day.entries, at, by, orders)
+        day.orders += orders
+    _walk_day(state, ordinal, was, bought(day))
 
 
 def _walk_day(

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from services.scoring.api.prospect_answers import prospect_answer
 from services.scoring.policies import BANDS
 from services.scoring.projector.changes import Change
 from services.scoring.projector.details import (
@@ -38,12 +39,13 @@ def score_answer(scored: Scored, details: Details, language: Language) -> dict[s
         "matrix": matrix_answer(details, view, language),
         "value": _value(details.value, details, language) if details.value else None,
         "loyalty": _loyalty(churn, details, view, language) if churn else None,
-        "next_purchase": _next_purchase(details.next_purchase, details, view, language)
+        "next_purchase": _next_purchase(details.next_purchase, details, language)
         if details.next_purchase
         else None,
         "satisfaction": _satisfaction(details.satisfaction, language)
         if details.satisfaction
         else None,
+        "prospect": prospect_answer(details.prospect, language) if details.prospect else None,
     }
 
 
@@ -260,6 +262,8 @@ def _value(value: Value, details: Details, language: Language) -> dict[str, Any]
             "discount_rate": value.discount_rate,
         },
         "fitted": future.fitted,
+        "model": value.model,
+        "spend_model": value.spend_model if future.fitted else None,
         "reasons": facts_answer(value.reasons, language),
         "evidence": details.evidence,
     }
@@ -307,9 +311,7 @@ def _again(churn: Churn, span: Span) -> float:
     return max(round(span.repurchase, 6), known)
 
 
-def _next_purchase(
-    found: NextPurchase, details: Details, view: View, language: Language
-) -> dict[str, Any]:
+def _next_purchase(found: NextPurchase, details: Details, language: Language) -> dict[str, Any]:
     future: Future = found.future
     return {
         "expected_on": found.on,
@@ -318,7 +320,7 @@ def _next_purchase(
         "expected": [
             {"days": span.days, "purchases": round(span.purchases, 3)} for span in future.spans
         ],
-        "model": view.model,
+        "model": found.model,
         "reasons": facts_answer(found.reasons, language),
         "evidence": details.evidence,
     }

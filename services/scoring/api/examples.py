@@ -120,6 +120,8 @@ SCORE: dict[str, Any] = {
         ],
         "clv": {"amount": "1163.67", "currency": "CNY", "years": 3, "discount_rate": 0.1},
         "fitted": True,
+        "model": "purchases@1",
+        "spend_model": "population@1",
         "reasons": [
             {
                 "feature": "order_value",
@@ -161,7 +163,7 @@ SCORE: dict[str, Any] = {
         "between": {"from": "2026-11-21", "to": "2026-12-21", "certainty": 0.8},
         "returns": 0.748186,
         "expected": [{"days": 90, "purchases": 5.459}, {"days": 365, "purchases": 21.011}],
-        "model": "churn@1",
+        "model": "purchases@1",
         "reasons": [
             {
                 "feature": "gap_days",
@@ -191,6 +193,7 @@ SCORE: dict[str, Any] = {
             "score_then": 80.4,
         },
     },
+    "prospect": None,
 }
 
 MODEL: dict[str, Any] = {
@@ -252,6 +255,18 @@ MODEL: dict[str, Any] = {
             "reliability": [
                 {"said": 0.21, "came": 0.2, "low": 0.16, "high": 0.25, "customers": 231}
             ],
+            "gate": {
+                "periods": 2,
+                "from": ["2026-08-21", "2026-05-23"],
+                "customers": 2380,
+                "baseline": "purchases_in_90_days",
+                "auc": 0.877,
+                "baseline_auc": 0.855,
+                "difference": {"value": 0.022, "low": 0.011, "high": 0.035},
+                "brier_ratio": {"value": 0.863, "low": 0.83, "high": 0.89},
+                "sure": 1.0,
+                "passes": True,
+            },
             "passes": True,
         }
     ],

@@ -7,7 +7,7 @@ from services.scoring.models.bgnbd_fit import NAMES
 from services.scoring.policies import CHURN, ChurnModel
 from services.scoring.registry import Kept, Standings, Version
 from services.scoring.train.running import Training
-from services.scoring.words import MEANINGS, NOTES, STATUSES, TRAININGS
+from services.scoring.words import MEANINGS, NOTES, RULES, STATUSES, TRAININGS
 from shared.words import Language, say
 
 
@@ -89,6 +89,8 @@ def _trained(kept: Kept) -> dict[str, Any]:
 def _notes(one: Version, model: ChurnModel, language: Language) -> list[str]:
     kind = "trained" if one.kept else "fitted" if one.version else "default"
     notes = [say(NOTES, kind, language, enough=ENOUGH)]
+    if one.kept is not None:
+        notes += _compared(one.kept, language)
     if one.kept is not None and not one.kept.passes:
         notes.append(say(NOTES, "worse", language))
     if one.kept is not None and one.kept.candidate.get("unread"):
@@ -98,6 +100,28 @@ def _notes(one: Version, model: ChurnModel, language: Language) -> list[str]:
     if not model.converged:
         notes.append(say(NOTES, "not_converged", language))
     return notes
+
+
+def _compared(kept: Kept, language: Language) -> list[str]:
+    """How it stood beside the best simple rule; versions of an older release do not say it."""
+    quality = kept.candidate.get("quality") or [{}]
+    found = quality[0].get("gate")
+    if not found or found["difference"] is None or found["sure"] is None:
+        return []
+    off = found["difference"]
+    return [
+        say(
+            NOTES,
+            "compared",
+            language,
+            rule=say(RULES, found["baseline"], language),
+            periods=found["periods"],
+            difference=f"{off['value']:+.3f}",
+            low=f"{off['low']:+.3f}",
+            high=f"{off['high']:+.3f}",
+            sure=round(100 * found["sure"]),
+        )
+    ]
 
 
 def training_answer(one: Training, language: Language) -> dict[str, Any]:

@@ -78,17 +78,9 @@ def figure(
     A cut where the measure cannot be taken (all alike) does not count; nan if that is every cut.
     """
     cases = [_thinned(case, most, seed) for case in cases]
-    names = list(cases[0].said)
-    point = _mean(cases, measure, names)
-    random = np.random.default_rng(seed)
-    everybody = np.unique(np.concatenate([case.customer for case in cases]))
-    drawn = [
-        _mean([_draw(case, everybody, counts) for case in cases], measure, names)
-        for counts in (_counts(len(everybody), random) for _ in range(draws))
-    ]
-    table = np.array(drawn).reshape(len(drawn), len(names))
+    names, point, table = drawn(cases, measure, seed, draws=draws, most=most)
     values = {
-        rule: Value(point[index], *_interval(table[:, index])) for index, rule in enumerate(names)
+        rule: Value(point[index], *interval(table[:, index])) for index, rule in enumerate(names)
     }
     best = _best(values, higher)
     ratio = None
@@ -96,7 +88,7 @@ def figure(
         ours, theirs = names.index("model"), names.index(best)
         with np.errstate(divide="ignore", invalid="ignore"):
             spread = table[:, ours] / table[:, theirs]
-        ratio = Value(_over(point[ours], point[theirs]), *_interval(spread))
+        ratio = Value(_over(point[ours], point[theirs]), *interval(spread))
     return Figure(
         score=score,
         measure=name,
@@ -110,6 +102,23 @@ def figure(
         customers=int(np.mean([len(case.truth) for case in cases])),
         note=note,
     )
+
+
+def drawn(
+    cases: Sequence[Case], measure: Measure, seed: int, *, draws: int = DRAWS, most: int = MOST
+) -> tuple[list[str], list[float], Floats]:
+    """The voices; of each, the mean over cuts of a measure; the same of draws of customers, one a row, so that
+    voices can be compared on the same customers."""
+    cases = [_thinned(case, most, seed) for case in cases]
+    names = list(cases[0].said)
+    random = np.random.default_rng(seed)
+    everybody = np.unique(np.concatenate([case.customer for case in cases]))
+    means = [
+        _mean([_draw(case, everybody, counts) for case in cases], measure, names)
+        for counts in (_counts(len(everybody), random) for _ in range(draws))
+    ]
+    table = np.array(means, dtype=np.float64).reshape(len(means), len(names))
+    return names, _mean(cases, measure, names), table
 
 
 def _thinned(case: Case, most: int, seed: int) -> Case:
@@ -154,7 +163,8 @@ def _draw(case: Case, everybody: Floats, counts: np.typing.NDArray[np.int64]) ->
     return Case(case.customer[rows], case.truth[rows], said)
 
 
-def _interval(values: Floats) -> tuple[float, float]:
+def interval(values: Floats) -> tuple[float, float]:
+    """Of 95 %; nan where nothing is known."""
     known = values[np.isfinite(values)]
     if not len(known):
         return float("nan"), float("nan")

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from services.scoring.baskets.rows import basket_in
 from services.scoring.baskets.shop import Shop
 from services.scoring.forecast.signals import Signal
+from services.scoring.series import COSTS
 from shared.database import Connection, ReadConnection, Row
 
 MOST_ORDERS = 1_000_000
@@ -85,8 +86,10 @@ async def _heads(conn: Connection | ReadConnection) -> dict[UUID, UUID]:
 
 
 async def read_signals(conn: Connection | ReadConnection) -> list[Signal]:
-    """All uploaded series."""
-    rows: Any = await conn.fetch("SELECT name, about, points FROM series ORDER BY name")
+    """All uploaded series that may explain demand."""
+    rows: Any = await conn.fetch(
+        "SELECT name, about, points FROM series WHERE about ->> 'scope' <> $1 ORDER BY name", COSTS
+    )
     return [
         Signal(
             name=row["name"],

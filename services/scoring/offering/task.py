@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from services.scoring import learning
 from services.scoring.baskets.shop import week_of
 from services.scoring.offering import keeping
 from services.scoring.offering.keeping import FORECAST, RECOMMEND
@@ -16,6 +17,7 @@ from services.scoring.offering.making import LEVELS, make_forecasts, make_model
 from services.scoring.offering.reading import Moment, read_shop, read_signals, read_small, shop_of
 from services.scoring.settings import Settings
 from shared.database import Connection, Database
+from shared.errors import is_passing
 from shared.kernel import Kernel, caught_up
 from shared.service import Task
 
@@ -38,7 +40,8 @@ SELECT (SELECT min(clock) FROM checkpoint WHERE topic = 'customers' AND version 
  EXISTS (SELECT FROM score WHERE history <> '[]') AS open,
  (SELECT count(*) FROM (SELECT FROM basket LIMIT $2) AS few) AS orders,
  (SELECT min(day) FROM (SELECT day FROM basket LIMIT $2) AS few) AS first_day,
- (SELECT coalesce(string_agg(name || ' ' || revision, ',' ORDER BY name), '') FROM series) AS series,
+ (SELECT coalesce(string_agg(name || ' ' || revision, ',' ORDER BY name), '') FROM series
+  WHERE about ->> 'scope' <> 'source') AS series,
  (SELECT jsonb_object_agg(name, jsonb_build_object('at', done_at, 'note', note))
   FROM task WHERE name IN ('recommend', 'forecast')) AS done
 """
@@ -109,9 +112,12 @@ class Offering:
                 await learn_small(kernel, now)
             else:
                 await learn_apart(kernel)
-        except Exception:
+        except Exception as error:
             self._not_before[place] = self.wait() + AGAIN_SECONDS
+            if not is_passing(error):
+                learning.count(learning.OFFERING, learning.FAILED)
             raise
+        learning.count(learning.OFFERING, learning.DONE)
 
 
 def country_of(own: Any) -> str | None:

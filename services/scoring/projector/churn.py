@@ -1,6 +1,6 @@
 """The churn probability, why it is so, and what would change its band. Times in days."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from services.scoring.models.bgnbd import p_none
@@ -118,17 +118,32 @@ class Judge:
         return silence or Nearest("none", days, bought, then)
 
 
-def first_silence(scoring: Scoring, band: str, after: Callable[[int], float]) -> Nearest | None:
-    """The first day in a higher band if nothing is bought; silence never lowers the risk. `after`: the probability
-    after so many days."""
-    if band == BANDS[-1] or scoring.band(after(SILENCE_DAYS)) == band:
+def first_silence(
+    scoring: Scoring,
+    band: str,
+    after: Callable[[int], float],
+    stretches: Sequence[int] = (SILENCE_DAYS,),
+) -> Nearest | None:
+    """The first day in a higher band if nothing is bought. `after`: the probability after so many days;
+    `stretches`: the last days of stretches within which silence never lowers the risk, ascending."""
+
+    def is_higher(days: int) -> bool:
+        return BANDS.index(scoring.band(after(days))) > BANDS.index(band)
+
+    if band == BANDS[-1]:
         return None
-    same, other = 0, SILENCE_DAYS
-    while other - same > 1:
-        middle = (same + other) // 2
-        if scoring.band(after(middle)) == band:
-            same = middle
-        else:
-            other = middle
-    reached = after(other)
-    return Nearest("silence", other, reached, scoring.band(reached))
+    same = 0
+    for last in stretches:
+        if not is_higher(last):
+            same = last
+            continue
+        other = last
+        while other - same > 1:
+            middle = (same + other) // 2
+            if is_higher(middle):
+                other = middle
+            else:
+                same = middle
+        reached = after(other)
+        return Nearest("silence", other, reached, scoring.band(reached))
+    return None

@@ -43,6 +43,11 @@ def case_key(complaint_id: str) -> str:
     return f"{CASE}{complaint_id}"
 
 
+def severity_of(said: str | None) -> str:
+    """One of `SEVERITIES`."""
+    return said if said in SEVERITIES else UNSAID
+
+
 def handled(severity: str, hours: int) -> int:
     """Points of a resolved complaint: less the more severe it was and the longer it took."""
     return HANDLED[severity] * HALF_HOURS // (HALF_HOURS + max(hours, 0))
@@ -55,8 +60,7 @@ def complain(state: State, complaint_id: str, case: Case, opened: ComplaintOpene
     item.case = case if item.case is None else max(item.case, case)
     item.began = case.time if item.began is None else min(item.began, case.time)
     if opened is not None:
-        severity = opened.severity if opened.severity in SEVERITIES else UNSAID
-        opening = Opening(case.time, case.event_id, severity or UNSAID)
+        opening = Opening(case.time, case.event_id, severity_of(opened.severity))
         item.opening = opening if item.opening is None else max(item.opening, opening)
     after = standing(item)
     state.complaints += before is None

@@ -11,6 +11,7 @@ from services.scoring.projector.matrix import matrix
 from services.scoring.projector.purchases import local_day
 from services.scoring.projector.rfm import rfm
 from services.scoring.projector.satisfaction import satisfaction
+from services.scoring.projector.screen import origin, screened
 from services.scoring.projector.seen import Seen
 from services.scoring.projector.state import State, month_of
 from services.scoring.projector.trained import TrainedJudge
@@ -50,6 +51,7 @@ def derive(state: State, clock: datetime | None, policies: Policies) -> View:
         ),
         totals=Totals(state.days, state.first_day, state.last_day, last_at, utcoffset),
         shadow=_shadow(rules.shadow_model(policies), scoring, state, today),
+        origin=origin(state),
         due_at=_midnight(today + 1, utcoffset),
     )
 
@@ -78,7 +80,19 @@ def _of_who_never_bought(state: State, clock: datetime | None, policies: Policie
     """What answers, complaints and people say. Days are those of UTC: nothing says where they live."""
     heard = moment(state.heard) if state.heard is not None else None
     model, policy = rules.churn_label(policies), rules.label(policies, rules.RFM)
-    view = View(model=model, policy=policy, at=heard, rules=rules.label(policies, rules.SCORING))
+    known = origin(state)
+    prospect, due_at = None, None
+    if known is not None:
+        prospect, due_at = screened(state, known, clock, rules.screening(policies))
+    view = View(
+        model=model,
+        policy=policy,
+        at=heard,
+        rules=rules.label(policies, rules.SCORING),
+        origin=known,
+        prospect=prospect,
+        due_at=due_at,
+    )
     if heard is None:
         return view
     scoring = rules.scoring(policies)
@@ -90,8 +104,12 @@ def _of_who_never_bought(state: State, clock: datetime | None, policies: Policie
         at=heard if found is None else max(heard, _midnight(today, 0)),
         matrix=cell if cell.cell else None,
         satisfaction=found,
-        due_at=None if found is None else _midnight(today + 1, 0),
+        due_at=due_at if found is None else _sooner(due_at, _midnight(today + 1, 0)),
     )
+
+
+def _sooner(one: datetime | None, other: datetime) -> datetime:
+    return other if one is None else min(one, other)
 
 
 def _midnight(day: int, utcoffset: int) -> datetime:

@@ -23,6 +23,8 @@ from services.scoring.projector.seen import Seen
 from services.scoring.projector.state import State, Verdict
 from services.scoring.projector.trained import TrainedJudge
 from services.scoring.projector.view import Churn, Matrix, Rfm, View
+from services.scoring.screening.explain import Screened, explain
+from services.scoring.screening.policy import Screening
 from shared.moments import micros, moment
 from shared.projection import Policies
 
@@ -55,6 +57,9 @@ class Value:
     years: int
     discount_rate: float
     future: Future
+    model: str
+    spend_model: str
+    """Which BG/NBD and which Gamma-Gamma foretold it."""
     reasons: list[Fact]
 
 
@@ -66,6 +71,7 @@ class NextPurchase:
     first: date
     last: date
     future: Future
+    model: str
     reasons: list[Fact]
 
 
@@ -108,6 +114,7 @@ class Details:
     next_purchase: NextPurchase | None = None
     satisfaction: Satisfied | None = None
     matrix: Placed | None = None
+    prospect: Screened | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +126,9 @@ class Basis:
     cuts: RfmCuts | None
     population: Population | None
     usual_satisfaction: float
+    purchases_label: str
+    spend_label: str
+    screening: tuple[Screening | None, str]
 
     @classmethod
     def of(cls, policies: Policies) -> "Basis":
@@ -129,6 +139,9 @@ class Basis:
             rules.rfm_cuts(policies),
             rules.population(policies),
             rules.usual_satisfaction(policies),
+            rules.purchases_label(policies),
+            rules.spend_label(policies),
+            (rules.screening(policies), rules.label(policies, rules.PROSPECTS)),
         )
 
 
@@ -168,6 +181,9 @@ def _never_bought(state: State, view: View, basis: Basis) -> Details:
         evidence=_heard(state),
         satisfaction=_satisfied(state, today, basis),
         matrix=None if view.matrix is None else Placed(view.matrix, state.verdict, [], None),
+        prospect=None
+        if view.origin is None or view.prospect is None
+        else explain(state, view.origin, view.prospect, basis.screening),
     )
 
 
@@ -232,6 +248,8 @@ def _value(state: State, view: View, buyer: Buyer, future: Future, basis: Basis)
         years=wanted.years,
         discount_rate=wanted.discount_rate,
         future=future,
+        model=basis.purchases_label,
+        spend_model=basis.spend_label,
         reasons=[
             Fact("order_value", each, usual_order, "money", currency),
             Fact("orders", state.orders, usual_orders),
@@ -254,7 +272,7 @@ def _next_purchase(history: History, today: int, future: Future, basis: Basis) -
     gap = round(history.last / history.x, 1) if history.x else None
     own = [] if gap is None else [Fact("gap_days", gap, usual, "days")]
     silence = Fact("silence_days", history.age - history.last, gap or usual, "days")
-    return NextPurchase(middle, first, last, future, [*own, silence])
+    return NextPurchase(middle, first, last, future, basis.purchases_label, [*own, silence])
 
 
 def _rfm(known: Rfm, at: datetime | None, basis: Basis) -> tuple[list[Fact], Change | None]:

@@ -4,6 +4,7 @@ from operator import add
 from typing import assert_never
 
 from services.scoring.projector.complaints import case_key, complain, settle_complaints
+from services.scoring.projector.prospecting import come_by, contact, merge_came, see
 from services.scoring.projector.purchases import (
     days_touched,
     purchase_days,
@@ -27,6 +28,7 @@ from services.scoring.projector.state import (
     newest_months,
 )
 from services.scoring.projector.surveys import answer, points_of
+from services.scoring.projector.touches import merge_touches, touch
 from shared.bounded import joined
 from shared.codec import Event
 from shared.language import (
@@ -86,14 +88,18 @@ CONSUMES = frozenset(
         "complaint.resolved",
         "complaint.reopened",
         "survey.answered",
+        "interaction.recorded",
+        "interaction.retracted",
+        "message.delivered",
+        "message.clicked",
         "score.matrix_reviewed",
     }
 )
-SHOWS = frozenset({"identifiers.added"})
-"""Read only so that whoever never bought has a row too, at the end of the list."""
+SHOWS = frozenset({"identifiers.added", "customer.described", "customer.edited"})
+"""Read only so that whoever never bought has a row too, and how they came is known."""
 
 
-def evolve(state: State, event: Event) -> State:  # noqa: PLR0911  (one arm a type)
+def evolve(state: State, event: Event) -> State:  # noqa: C901, PLR0911  (one arm a type)
     """Fold one event; `state` is changed in place."""
     match event.data:
         case PurchaseCompleted() | PurchaseCorrected() | PurchaseCancelled() | PurchaseRefunded():
@@ -113,22 +119,23 @@ def evolve(state: State, event: Event) -> State:  # noqa: PLR0911  (one arm a ty
             return state if points is None else answer(_hear(state, event), event, points)
         case MatrixReviewed() as reviewed:
             return _review(_hear(state, event), event, reviewed)
+        case InteractionRecorded() | InteractionRetracted():
+            return contact(touch(_hear(state, event), event), event)
+        case MessageDelivered() | MessageClicked():
+            return touch(_hear(state, event), event)
+        case CustomerDescribed(traits=said) | CustomerEdited(changes=said):
+            return come_by(see(state, micros(event.time), event.utcoffset), event, said)
+        case IdentifiersAdded():
+            return see(state, micros(event.time), event.utcoffset)
         case (
             ComplaintAssigned()
-            | InteractionRecorded()
-            | InteractionRetracted()
-            | CustomerDescribed()
             | CustomerIdentified()
             | CustomerNumbered()
             | CustomerRegrouped()
-            | CustomerEdited()
             | ConsentChanged()
-            | MessageDelivered()
             | MessageOpened()
-            | MessageClicked()
             | MessageBounced()
             | MessageComplained()
-            | IdentifiersAdded()
             | IdentifiersLinked()
             | ClockTicked()
             | HistoryClosed()
@@ -152,7 +159,7 @@ def evolve(state: State, event: Event) -> State:  # noqa: PLR0911  (one arm a ty
 def _hear(state: State, event: Event) -> State:
     time = micros(event.time)
     state.heard = time if state.heard is None else max(state.heard, time)
-    return state
+    return see(state, time, event.utcoffset)
 
 
 def _case(event: Event, *, is_open: bool) -> Case:
@@ -216,6 +223,8 @@ def merge(one: State, other: State) -> State:
     newest_months(merged.answers, ANSWER_MONTHS)
     answered = {*one.answered, *other.answered}
     merged.answered = sorted(answered, reverse=True)[:NEWEST]
+    merged.touches = merge_touches(one.touches, other.touches)
+    merged.came = merge_came(one.came, other.came)
     merged.verdict = _later(one.verdict, other.verdict)
     return merged
 
@@ -231,7 +240,12 @@ def _join_months(one: dict[int, Month], other: dict[int, Month]) -> dict[int, Mo
 
 
 def _add_months(one: Month, other: Month) -> Month:
-    return Month(one.orders + other.orders, one.net + other.net)
+    return Month(
+        one.orders + other.orders,
+        one.net + other.net,
+        one.promoted + other.promoted,
+        one.discount + other.discount,
+    )
 
 
 def _join_categories(one: dict[str, int], other: dict[str, int]) -> dict[str, int]:
@@ -272,6 +286,7 @@ def settle(state: State) -> State:
     state.days, state.orders = len(days), len(bought)
     state.first_day, state.last_day = (days[0], days[-1]) if days else (None, None)
     state.newest = sorted(bought, reverse=True)[:NEWEST]
+    state.first_at = min((time for time, _, _ in bought), default=None)
     settle_complaints(state)
     state.stale = False
     return state

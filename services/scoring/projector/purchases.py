@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from services.scoring.projector.prospecting import earn
 from services.scoring.projector.state import (
     CATEGORIES,
     MONTHS,
@@ -62,6 +63,7 @@ def trade(state: State, settled: Settled) -> State:
         if part is None:
             continue
         _add_money(state, part, sign)
+        earn(state.came.weeks, part, sign)
         if part.orders:
             day = changes.setdefault(_day(part), {})
             text = _write(part)
@@ -74,7 +76,23 @@ def trade(state: State, settled: Settled) -> State:
         kept = keep_newest(state.newest, turnover.come, turnover.gone, state.orders)
         state.stale = state.stale or kept is None
         state.newest = state.newest if kept is None else kept
+        _keep_first(state, turnover)
     return state
+
+
+def _keep_first(state: State, turnover: _Turnover) -> None:
+    """The first purchase; where it goes away, and others are left, only the items may know."""
+    come = min((time for time, _, _ in turnover.come), default=None)
+    first = state.first_at
+    if first is not None and any(time <= first for time, _, _ in turnover.gone):
+        others = state.orders - len(turnover.come)
+        if others and (come is None or come > first):
+            state.stale = True
+            return
+        first = None
+    if come is not None:
+        first = come if first is None else min(first, come)
+    state.first_at = first
 
 
 def _add_money(state: State, part: Contribution, sign: int) -> None:
@@ -97,6 +115,10 @@ def _add_month(state: State, part: Contribution, currency: str, orders: int, sig
     month = slot(months, month_of(part.time + timedelta(minutes=part.utcoffset)), Month)
     month.orders += sign * orders
     month.net += sign * part.spend[currency]
+    if part.promoted:
+        month.promoted += sign * orders
+    if part.discount:
+        month.discount += sign * part.discount.get(currency, 0)
     newest_months(months, MONTHS)
 
 

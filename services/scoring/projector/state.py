@@ -24,6 +24,8 @@ MONTHS = 14
 """Months of which the money is kept: this one, a year before it, and one more for time zones."""
 ANSWER_MONTHS = 24
 """Months of which answers, and the handling of complaints, are kept."""
+TOUCH_MONTHS = 14
+"""Months of which contacts are kept."""
 CATEGORIES = 32
 """Categories of which the money is kept by name, the first of the alphabet; the rest counts as
 other."""
@@ -77,6 +79,49 @@ class Month(msgspec.Struct, array_like=True):
     orders: int = 0
     net: int = 0
     """Minor units, less refunds."""
+    promoted: int = 0
+    """Orders that carried a coupon or a discount."""
+    discount: int = 0
+    """Minor units."""
+
+
+class Touches(msgspec.Struct, array_like=True):
+    """What passed between a customer and the company in one local month, besides purchases."""
+
+    came: int = 0
+    """The customer's own: visits, calls, chats, pages."""
+    sent: int = 0
+    """Ours: calls, mails, campaigns."""
+    answered: int = 0
+    """Responses to campaigns, and links followed."""
+
+
+class First(msgspec.Struct, array_like=True, frozen=True):
+    """One of the earliest contacts. `at` in microseconds since 1970, `offset` in minutes."""
+
+    at: int
+    id: str
+    """Of the event that recorded it."""
+    offset: int
+    kind: str
+    channel: str
+    count: int
+    """0: it was taken back."""
+
+
+class Came(msgspec.Struct, array_like=True):
+    """How somebody came, and what they did first. Days are ordinals of local dates, of sorted keys."""
+
+    seen: tuple[int, int] | None = None
+    """When the earliest event was: microseconds since 1970, minutes from UTC to local time."""
+    source: tuple[int, str, str] | None = None
+    """The first word on where they came from: when (microseconds), event id, what was said."""
+    firsts: list[First] = []
+    """The earliest contacts."""
+    days: dict[int, int] = {}
+    """The customer's own contacts on the first days with any contact."""
+    weeks: dict[str, dict[int, int]] = {}
+    """Net spend in minor units by currency and week, of the first weeks with an order."""
 
 
 class Points(msgspec.Struct, array_like=True):
@@ -104,7 +149,7 @@ class Verdict(msgspec.Struct, array_like=True, frozen=True):
 class State(msgspec.Struct, omit_defaults=True):
     """The fold. Bounded but for `items`, which are child rows.
 
-    A `stale` state's `first_day`, `last_day`, `newest` and what complaints come to wait for
+    A `stale` state's `first_day`, `last_day`, `first_at`, `newest` and what complaints come to wait for
     `settle`.
     """
 
@@ -136,6 +181,11 @@ class State(msgspec.Struct, omit_defaults=True):
     """Answers to surveys by month, sorted."""
     answered: list[Moment] = []
     """The last answers (time, event id, points), newest first."""
+    touches: dict[int, Touches] = {}
+    """Contacts by month, sorted."""
+    came: Came = msgspec.field(default_factory=Came)
+    first_at: int | None = None
+    """Time of the first purchase, in microseconds since 1970 UTC."""
     verdict: Verdict | None = None
     heard: int | None = None
     """Time of the latest event, in microseconds since 1970 UTC."""

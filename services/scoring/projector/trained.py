@@ -5,11 +5,13 @@ The same questions as `churn.Judge` answers, on `Seen` instead of the three numb
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import date
 from math import exp, expm1
 
 from services.scoring.policies import BANDS, Calibrated, Learnt, Scoring
-from services.scoring.projector.churn import HORIZONS, first_silence
+from services.scoring.projector.churn import HORIZONS, SILENCE_DAYS, first_silence
 from services.scoring.projector.seen import FEATURES, LEAST, Seen, measure
+from services.scoring.projector.state import month_of
 from services.scoring.projector.view import Churn, Nearest, Reason, Risk
 
 MOST_REASONS = 6
@@ -38,11 +40,34 @@ def terms(learnt: Learnt, values: Sequence[float]) -> dict[str, float]:
 def log_odds(learnt: Learnt, values: Sequence[float]) -> float:
     """Of no purchase day within the horizon. Every event asks for it: no calls in the loop."""
     total = learnt.base
-    for line in learnt.lines:
-        value, low, high = values[_PLACES[line.feature]], line.low, line.high
-        value = low if value < low else min(value, high)
-        total += line.weight * (value - line.usual)
+    for place, weight, low, high, usual in _laid_out(learnt):
+        value = values[place]
+        if value < low:
+            value = low
+        elif value > high:
+            value = high
+        total += weight * (value - usual)
     return learnt.shift + learnt.slope * total
+
+
+_MOST_LAID_OUT = 64
+_laid: dict[int, tuple[Learnt, list[tuple[int, float, float, float, float]]]] = {}
+"""Lines as the sum wants them, by the identity of the model, which is kept beside."""
+
+
+def _laid_out(learnt: Learnt) -> list[tuple[int, float, float, float, float]]:
+    """Place, weight, low, high and usual of the lines that weigh anything."""
+    known = _laid.get(id(learnt))
+    if known is None or known[0] is not learnt:
+        if len(_laid) >= _MOST_LAID_OUT:
+            _laid.clear()
+        lines = [
+            (_PLACES[line.feature], line.weight, line.low, line.high, line.usual)
+            for line in learnt.lines
+            if line.weight
+        ]
+        known = _laid[id(learnt)] = (learnt, lines)
+    return known[1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +80,12 @@ class TrainedJudge:
     @property
     def horizon_days(self) -> int:
         return self.model.horizons[0].horizon_days
+
+    @property
+    def _knows_seasons(self) -> bool:
+        return any(
+            line.feature == "season" and line.weight for line in self.model.horizons[0].lines
+        )
 
     def probability(self, seen: Seen, learnt: Learnt | None = None) -> float:
         """No purchase day within the horizon, that of the bands by default."""
@@ -135,8 +166,22 @@ class TrainedJudge:
         then = self.scoring.band(bought)
         if BANDS.index(then) < BANDS.index(band):
             return Nearest("purchase", days, bought, then)
-        silence = first_silence(self.scoring, band, lambda n: self.probability(seen.later(n)))
+        stretches = _stretches(seen) if self._knows_seasons else (SILENCE_DAYS,)
+        silence = first_silence(
+            self.scoring, band, lambda n: self.probability(seen.later(n)), stretches
+        )
         return silence or Nearest("none", days, bought, then)
+
+
+def _stretches(seen: Seen) -> list[int]:
+    """Days from now to the end of this month, of the next one, and so on: the season turns with the month."""
+    ends: list[int] = []
+    month = month_of(date.fromordinal(seen.today))
+    while not ends or ends[-1] < SILENCE_DAYS:
+        month += 1
+        year, index = divmod(month, 12)
+        ends.append(date(year, index + 1, 1).toordinal() - 1 - seen.today)
+    return [*(days for days in ends[:-1] if days), SILENCE_DAYS]
 
 
 def _groups(seen: Seen) -> dict[str, tuple[str, ...]]:
@@ -154,7 +199,14 @@ def _groups(seen: Seen) -> dict[str, tuple[str, ...]]:
         "purchase_value": ("purchase_value",),
         "complaints_open": ("complaints_open",),
         "complaints_settled": ("complaints_settled",),
+        "complaints_handled": ("handling",),
         "answers": ("answers",),
+        "promoted": ("promoted",),
+        "discount": ("discount",),
+        "contacts": ("contacts",),
+        "reached": ("reached",),
+        "responses": ("responses",),
+        "season": ("season",),
     }
 
 
@@ -170,16 +222,21 @@ _LOGARITHMS = frozenset(
 )
 
 
+_FADING = frozenset({"orders_lately", "contacts", "reached"})
+_RATIOS = frozenset({"purchase_value", "season"})
+_SHARES = frozenset({"answers", "complaints_handled", "promoted", "discount", "responses"})
+
+
 def _shown(reason: str, value: float) -> float:
     """A feature as people know it: days, orders, percent."""
     if reason in _LOGARITHMS:
         return round(expm1(value), 1)
     if reason == "rhythm":
         return round(100 * probability_of(value), 1)
-    if reason == "orders_lately":
+    if reason in _FADING:
         return round(max(exp(value) - LEAST, 0.0), 1)
-    if reason == "purchase_value":
+    if reason in _RATIOS:
         return round(100 * exp(value), 1)
-    if reason == "answers":
+    if reason in _SHARES:
         return round(100 * value, 1)
     return round(value, 1)

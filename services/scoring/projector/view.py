@@ -106,6 +106,39 @@ class Matrix(msgspec.Struct, frozen=True, omit_defaults=True):
     active_from: int = 0
 
 
+class Origin(msgspec.Struct, frozen=True, array_like=True):
+    """How somebody came and what they did first. Days are ordinals of local dates."""
+
+    seen_day: int
+    source: str | None
+    source_day: int | None
+    """When that was said."""
+    kind: str | None
+    """Of the first contact, by whichever side."""
+    channel: str | None
+    contact_day: int | None
+    contacts: tuple[int, int, int]
+    """Their own on the first 1, 7 and 14 days from that of the first contact, before the day of the
+    first purchase."""
+    at_once: bool | None
+    """Whether they were first seen when they bought; None: they never did."""
+    spend: dict[str, int] | None
+    """Minor units by currency of the first thirteen weeks as a customer."""
+
+
+class Prospect(msgspec.Struct, frozen=True, array_like=True):
+    """What is to be expected of who never bought."""
+
+    at: datetime
+    """From when on this holds."""
+    probabilities: tuple[float | None, float | None]
+    """Of a first purchase within 28 and 90 days; None: nothing is known yet."""
+    expected: float | None
+    """Minor units of the currency of most who were won: the probability times what such customers
+    spend at first."""
+    prospect_class: str | None
+
+
 class Totals(msgspec.Struct, frozen=True):
     """What fitting to the population needs of one customer. Days are ordinals of local dates."""
 
@@ -131,4 +164,6 @@ class View(msgspec.Struct, frozen=True, omit_defaults=True):
     satisfaction: Satisfaction | None = None
     totals: Totals | None = None
     shadow: ShadowRisk | None = None
+    origin: Origin | None = None
+    prospect: Prospect | None = None
     due_at: datetime | None = None

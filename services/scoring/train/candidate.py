@@ -13,7 +13,7 @@ from services.scoring.projector.churn import HORIZONS
 from services.scoring.train.errors import CannotTrain
 from services.scoring.train.facts import Facts
 from services.scoring.train.learn import ENOUGH, Mornings, learn
-from services.scoring.train.quality import judge
+from services.scoring.train.quality import examine, judge
 from services.scoring.train.table import Standing
 
 HORIZON = 90
@@ -40,9 +40,7 @@ def train(facts: Facts, seed: int, position: Mapping[int, int], tell: Tell) -> b
     for number, horizon in enumerate(wanted):
         tell(0.4 + 0.6 * number / len(wanted), f"{horizon} days")
         try:
-            cut = facts.end - horizon
-            model, learnt = learn(mornings, cut, horizon)
-            figures[horizon], found = judge(mornings, cut, model, learnt)
+            figures[horizon], found = judge(mornings, examine(mornings, horizon))
             made[horizon] = learn(mornings, facts.end, horizon)
         except CannotTrain:
             if horizon == HORIZON:

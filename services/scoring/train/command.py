@@ -193,6 +193,12 @@ def report(candidate: dict[str, Any], version: int | None) -> list[str]:
                 f" noise {people['noise_floor']:.3f}"
             )
     passed = "not worse" if candidate["passes"] else "worse: refused without an override"
+    found = candidate["quality"][0].get("gate") if candidate["quality"] else None
+    if found and found["difference"] is not None and found["sure"] is not None:
+        passed += (
+            f" (AUC {_bracket(found['difference'])} to {found['baseline']} over {found['periods']} closed"
+            f" periods; so in {100 * found['sure']:.0f} % of draws)"
+        )
     lines.append(f"  compared with the best simple rule: {passed}")
     return lines
 

@@ -12,9 +12,11 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 from numpy.typing import NDArray
 
+from services.scoring.projector.complaints import SEVERITIES, severity_of
 from services.scoring.projector.purchases import local_day
 from services.scoring.projector.state import month_of
 from services.scoring.projector.surveys import points_of
+from services.scoring.projector.touches import touch_of
 from shared.codec import Event
 from shared.language import (
     ClockTicked,
@@ -25,6 +27,10 @@ from shared.language import (
     ComplaintResolved,
     Contribution,
     CustomerRegrouped,
+    InteractionRecorded,
+    InteractionRetracted,
+    MessageClicked,
+    MessageDelivered,
     PurchaseCancelled,
     PurchaseCompleted,
     PurchaseCorrected,
@@ -36,6 +42,9 @@ from shared.language.purchase import orders_by_currency
 from shared.moments import micros
 
 Integers = NDArray[np.int64]
+ComplaintStep = (
+    ComplaintOpened | ComplaintAnswered | ComplaintEscalated | ComplaintReopened | ComplaintResolved
+)
 
 EVERYWHERE = timedelta(hours=12)
 """After so long a day of UTC is over wherever customers live."""
@@ -56,11 +65,15 @@ class Facts:
     purchases: Integers
     """customer, known, moment (a number for each), day, time, number (1, or -1 where taken back)."""
     money: Integers
-    """customer, known, month, currency (a number for each), orders, net: differences."""
+    """customer, known, month, currency (a number for each), orders, net, promoted orders, discount:
+    differences."""
     complaints: Integers
-    """customer, known, complaint (a number for each), rank (later events are greater), open (1 or 0)."""
+    """customer, known, complaint (a number for each), rank (later events are greater), open (1 or 0),
+    time, severity (its number where the event opens it; else -1)."""
     answers: Integers
     """customer, known, month, points (0 to 1000)."""
+    touches: Integers
+    """customer, known, month, came, sent, answered: differences."""
     currencies: Sequence[str]
     unread: int
 
@@ -82,6 +95,7 @@ class Facts:
             kept(self.money),
             kept(self.complaints),
             kept(self.answers),
+            kept(self.touches),
             self.currencies,
             self.unread,
         )
@@ -112,6 +126,7 @@ class Gathering:
     complaints: "array[int]" = field(default_factory=lambda: array("q"))
     complaint_ids: list[str] = field(default_factory=list)
     answers: "array[int]" = field(default_factory=lambda: array("q"))
+    touches: "array[int]" = field(default_factory=lambda: array("q"))
     clocks: dict[int, datetime] = field(default_factory=dict)
     latest: datetime | None = None
     unread: int = 0
@@ -123,12 +138,14 @@ class Gathering:
                 PurchaseCompleted() | PurchaseCorrected() | PurchaseCancelled() | PurchaseRefunded()
             ):
                 self._trade(event)
-            case ComplaintOpened() | ComplaintAnswered() | ComplaintEscalated() as step:
-                self._complain(event, step.complaint_id, is_open=True)
-            case ComplaintReopened(complaint_id=complaint_id):
-                self._complain(event, complaint_id, is_open=True)
-            case ComplaintResolved(complaint_id=complaint_id):
-                self._complain(event, complaint_id, is_open=False)
+            case (
+                ComplaintOpened()
+                | ComplaintAnswered()
+                | ComplaintEscalated()
+                | ComplaintReopened()
+                | ComplaintResolved()
+            ) as step:
+                self._complain(event, step)
             case SurveyAnswered() as answered:
                 points = points_of(answered)
                 if points is not None:
@@ -136,6 +153,13 @@ class Gathering:
                     self.answers.extend(
                         (self.parts.of(event.subject), known, month_of(event.local), points)
                     )
+            case (
+                InteractionRecorded()
+                | InteractionRetracted()
+                | MessageDelivered()
+                | MessageClicked()
+            ):
+                self._touch(event)
             case CustomerRegrouped(head=head, revision=revision):
                 if revision > self.heads.get(event.subject, (-1, ""))[0]:
                     self.heads[event.subject] = revision, head
@@ -161,13 +185,26 @@ class Gathering:
         month = month_of(part.time + timedelta(minutes=part.utcoffset))
         for currency, number in orders_by_currency(part).items():
             code, amount = self.currencies.of(currency), part.spend[currency]
-            self.money.extend((customer, known, month, code, sign * number, sign * amount))
+            promoted = number if part.promoted else 0
+            counted = (number, amount, promoted, part.discount.get(currency, 0))
+            self.money.extend((customer, known, month, code, *(sign * one for one in counted)))
 
-    def _complain(self, event: Event, complaint_id: str, *, is_open: bool) -> None:
+    def _touch(self, event: Event) -> None:
+        found = touch_of(event)
+        if found is not None:
+            customer, known = self.parts.of(event.subject), local_day(event.time, event.utcoffset)
+            counted = (found.came, found.sent, found.answered)
+            self.touches.extend((customer, known, found.month, *counted))
+
+    def _complain(self, event: Event, step: ComplaintStep) -> None:
         customer = self.parts.of(event.subject)
-        case = self.cases.of(f"{customer}|{complaint_id}")
+        case = self.cases.of(f"{customer}|{step.complaint_id}")
         known = local_day(event.time, event.utcoffset)
-        self.complaints.extend((customer, known, case, micros(event.time), int(is_open)))
+        time, is_open = micros(event.time), not isinstance(step, ComplaintResolved)
+        severity = -1
+        if isinstance(step, ComplaintOpened):
+            severity = SEVERITIES.index(severity_of(step.severity))
+        self.complaints.extend((customer, known, case, time, int(is_open), time, severity))
         self.complaint_ids.append(event.id)
 
     def facts(self) -> Facts:
@@ -175,8 +212,9 @@ class Gathering:
         whole = [self.heads.get(part, (0, part))[1] for part in self.parts.known]
         heads = {head: number for number, head in enumerate(sorted(set(whole)))}
         customer = np.array([heads[head] for head in whole], dtype=np.int64)
-        purchases, money = _table(self.purchases, 6), _table(self.money, 6)
-        complaints, answers = _table(self.complaints, 5), _table(self.answers, 4)
+        purchases, money = _table(self.purchases, 6), _table(self.money, 8)
+        complaints, answers = _table(self.complaints, 7), _table(self.answers, 4)
+        touches = _table(self.touches, 6)
         # Ids ascend with time only within one process: ties of time are broken as the fold does.
         order = np.lexsort((np.array(self.complaint_ids, dtype="U36"), complaints[:, 3]))
         complaints[order, 3] = np.arange(len(order))
@@ -184,7 +222,7 @@ class Gathering:
         number = np.array([codes.index(code) for code in self.currencies.known], dtype=np.int64)
         if len(money):
             money[:, 3] = number[money[:, 3]]
-        for table in (purchases, money, complaints, answers):
+        for table in (purchases, money, complaints, answers, touches):
             if len(table):
                 table[:, 0] = customer[table[:, 0]]
         latest = self.latest or datetime(1970, 1, 2, tzinfo=UTC)
@@ -197,6 +235,7 @@ class Gathering:
             money=money,
             complaints=complaints,
             answers=answers,
+            touches=touches,
             currencies=codes,
             unread=self.unread,
         )

@@ -36,16 +36,11 @@ def facts_of(visits: Visits, end: int) -> Facts:
     refunds = visits.refunds
     back = refunds.day + EPOCH
     rows = np.column_stack([visits.customer, day, np.arange(count), day, day, ones])
-    bought = [visits.customer, day, _months(day), ones * 0, ones, _minor(visits.money)]
-    returned = [
-        refunds.customer,
-        back,
-        _months(back),
-        back * 0,
-        back * 0,
-        _minor(refunds.value),
-    ]
-    empty = np.empty((0, 5), dtype=np.int64)
+    no, none = ones * 0, back * 0
+    bought = [visits.customer, day, _months(day), no, ones, _minor(visits.money), no, no]
+    given = _minor(refunds.value)
+    returned = [refunds.customer, back, _months(back), none, none, given, none, none]
+    empty = np.empty((0, 7), dtype=np.int64)
     customers = max(int(visits.customer.max(initial=-1)), int(refunds.customer.max(initial=-1)))
     return Facts(
         customers=customers + 1,
@@ -57,6 +52,7 @@ def facts_of(visits: Visits, end: int) -> Facts:
         ).astype(np.int64),
         complaints=empty,
         answers=empty[:, :4],
+        touches=empty[:, :6],
         currencies=("XXX",),
         unread=0,
     )

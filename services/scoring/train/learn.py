@@ -14,7 +14,7 @@ from services.scoring.predict.closed import Closed, closed_of
 from services.scoring.predict.lessons import MAX_ROWS
 from services.scoring.predict.snapshots import origins
 from services.scoring.predict.visits import Floats, Integers, Mask
-from services.scoring.projector.seen import FEATURES
+from services.scoring.projector.seen import FEATURES, FULL_POINTS
 from services.scoring.train.errors import CannotTrain
 from services.scoring.train.facts import Facts
 from services.scoring.train.lines import Lines, calibrate, fit_lines, rounded
@@ -24,7 +24,9 @@ ENOUGH = 100
 """Customers with a purchase below which nothing is learnt."""
 ENOUGH_OF_A_CURRENCY = 20
 ENOUGH_ANSWERS = 20
+"""The same of answers, orders, contacts: below, what is usual is not known."""
 USUAL_ANSWERS = 0.7
+USUAL_HANDLING = 0.5
 
 
 @dataclass(slots=True)
@@ -56,9 +58,22 @@ def context(seen: Standing, currencies: list[str]) -> Calibrated:
         if int(own.sum()) >= ENOUGH_OF_A_CURRENCY:
             spent = np.maximum(seen.net[own], 0) / seen.days[own]
             value[currency] = rounded(float(np.median(spent)))
-    number = int(seen.answers.sum())
-    mean = float(seen.points.sum()) / 1000 / number if number >= ENOUGH_ANSWERS else USUAL_ANSWERS
-    return Calibrated(horizons=[], purchase_value=value, answers=rounded(mean))
+    mean = _share(seen.points / FULL_POINTS, seen.answers, USUAL_ANSWERS)
+    return Calibrated(
+        horizons=[],
+        purchase_value=value,
+        answers=mean,
+        handling=_share(seen.handled_points / FULL_POINTS, seen.handled, USUAL_HANDLING),
+        promoted=_share(seen.deals.promoted, seen.deals.orders, 0.0),
+        discount=_share(seen.deals.spared * seen.deals.paid, seen.deals.paid, 0.0),
+        responses=_share(seen.touches.answered, seen.touches.number, 0.0),
+    )
+
+
+def _share(some: Floats | Integers, number: Integers, otherwise: float) -> float:
+    """Of all that there are; `otherwise` where there are too few."""
+    whole = int(number.sum())
+    return rounded(float(some.sum()) / whole) if whole >= ENOUGH_ANSWERS else otherwise
 
 
 @dataclass(frozen=True, slots=True)

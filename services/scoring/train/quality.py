@@ -1,6 +1,7 @@
 """How good a model is on the last period that has closed, beside the rules that a sceptic would use."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -8,17 +9,29 @@ import numpy as np
 from scipy.special import expit
 
 from services.scoring.backtest import measures
-from services.scoring.backtest.figures import Case, Figure, Measure, Value, figure
+from services.scoring.backtest.figures import (
+    Case,
+    Figure,
+    Measure,
+    Value,
+    drawn,
+    figure,
+    interval,
+)
 from services.scoring.policies import Calibrated, Learnt
 from services.scoring.predict.visits import Floats, Mask
 from services.scoring.projector.seen import FEATURES
-from services.scoring.train.learn import Mornings
+from services.scoring.train.errors import CannotTrain
+from services.scoring.train.learn import Mornings, learn
 from services.scoring.train.lines import rounded
 from services.scoring.train.table import Standing, returned
 
 RULES = ("recency", "frequency", "purchases_in_90_days")
 """What a sceptic would rank by: each knows nothing but one number."""
 DRAWS = 100
+GATE_DRAWS = 200
+MOST_CUTS = 3
+"""Closed windows that a model is held against its baseline on."""
 MOST = 8_000
 """Customers of whom the intervals are drawn."""
 Z = 1.959964
@@ -38,44 +51,135 @@ def _sum(learnt: Learnt, values: Floats) -> Floats:
     return odds
 
 
+@dataclass(frozen=True, slots=True)
+class Exam:
+    """A closed window, and a model that knew nothing of it."""
+
+    seen: Standing
+    values: Floats
+    said: Floats
+    churned: Mask
+    rules: dict[str, Floats]
+
+    @classmethod
+    def of(cls, mornings: Mornings, cut: int, model: Calibrated, learnt: Learnt) -> "Exam":
+        """The window from `cut` on."""
+        facts, horizon = mornings.facts, learnt.horizon_days
+        seen, closed = mornings.at(cut)
+        values = seen.values(model, list(facts.currencies), closed.parameters, horizon)
+        rules = {
+            "recency": (seen.cut - seen.last).astype(np.float64),
+            "frequency": -seen.days.astype(np.float64),
+            "purchases_in_90_days": -seen.n90.astype(np.float64),
+            "bg_nbd": seen.p_none(closed.parameters, horizon),
+        }
+        churned = ~returned(facts, seen, horizon)
+        return cls(seen, values, say(learnt, values), churned, rules)
+
+    def case(self, rules: Sequence[str]) -> Case:
+        """Of the active customers."""
+        active = self.seen.active
+        said = {"model": self.said[active], **{name: self.rules[name][active] for name in rules}}
+        truth = self.churned[active].astype(np.float64)
+        return Case(self.seen.customer[active].astype(np.float64), truth, said)
+
+
+def closed_cuts(mornings: Mornings, horizon: int) -> list[int]:
+    """Where the last closed windows began, the newest first; they do not overlap."""
+    newest = mornings.facts.end - horizon
+    return [cut for index in range(MOST_CUTS) if (cut := newest - index * horizon) > mornings.first]
+
+
+def examine(mornings: Mornings, horizon: int) -> list[tuple[int, Calibrated, Learnt]]:
+    """Models made in the same way for the closed windows, the newest first. Raises CannotTrain where there is
+    none for the newest."""
+    made = []
+    for cut in closed_cuts(mornings, horizon) or [mornings.facts.end - horizon]:
+        try:
+            made.append((cut, *learn(mornings, cut, horizon)))
+        except CannotTrain:
+            if not made:
+                raise
+            break
+    return made
+
+
 def judge(
-    mornings: Mornings, cut: int, model: Calibrated, learnt: Learnt
+    mornings: Mornings, made: Sequence[tuple[int, Calibrated, Learnt]]
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Figures of a model that knew nothing of the window from `cut` on, and what its features bring."""
-    facts, horizon = mornings.facts, learnt.horizon_days
-    seen, closed = mornings.at(cut)
-    values = seen.values(model, list(facts.currencies), closed.parameters, horizon)
-    said = say(learnt, values)
-    churned = ~returned(facts, seen, horizon)
-    rules = {
-        "recency": (seen.cut - seen.last).astype(np.float64),
-        "frequency": -seen.days.astype(np.float64),
-        "purchases_in_90_days": -seen.n90.astype(np.float64),
-        "bg_nbd": seen.p_none(closed.parameters, horizon),
-    }
+    """Figures of models that knew nothing of the windows from their cuts on (the newest first), and what the
+    features of the newest bring."""
+    exams = [Exam.of(mornings, *one) for one in made]
+    (cut, _, learnt), newest = made[0], exams[0]
+    seen, said, churned, rules = newest.seen, newest.said, newest.churned, newest.rules
+    horizon = learnt.horizon_days
     active = _population("active", seen, churned, said, rules, seen.active, mornings.seed)
     everybody = np.ones(len(seen), dtype=np.bool_)
     whole = _population("all", seen, churned, said, rules, everybody, mornings.seed)
-    quality = {
+    quality: dict[str, Any] = {
         "horizon_days": horizon,
         "from": date.fromordinal(cut).isoformat(),
         "to": date.fromordinal(cut + horizon - 1).isoformat(),
         "populations": [active, whole],
         "reliability": reliability(churned[seen.active], said[seen.active]),
-        "passes": passes(active),
     }
-    importance = _importance(learnt, values[seen.active], churned[seen.active], mornings.seed)
+    found = gate([exam.case(RULES) for exam in exams], mornings.seed)
+    found["from"] = [date.fromordinal(one[0]).isoformat() for one in made]
+    quality |= {"gate": found, "passes": found["passes"]}
+    importance = _importance(
+        learnt, newest.values[seen.active], churned[seen.active], mornings.seed
+    )
     return quality, importance
 
 
-def passes(active: dict[str, Any]) -> bool:
-    """Whether a model ranks at least as well as the best simple rule, and its probabilities are
-    nearer to the truth than the base rate; False where nothing could be told apart."""
-    auc, brier = active["auc"], active["brier_ratio"]
-    best = auc["rules"].get(auc["best_rule"] or "")
-    if best is None or auc["model"] is None or brier["model"] is None:
-        return False
-    return bool(auc["model"]["value"] >= best["value"] and brier["model"]["value"] <= 1.0)
+def gate(cases: Sequence[Case], seed: int) -> dict[str, Any]:
+    """A model beside the best simple rule on the active customers of closed windows: means over the windows, and
+    how sure the difference is, by draws of customers with all their windows, the same for both.
+
+    It passes where it ranks at least as well as that rule and its probabilities are nearer to the truth than the
+    base rate; not where nothing could be told apart. `sure`: the share of draws in which it would have passed.
+    """
+    told: dict[str, Any] = {
+        "periods": len(cases),
+        "customers": len(np.unique(np.concatenate([case.customer for case in cases]))),
+        "baseline": None,
+        "auc": None,
+        "baseline_auc": None,
+        "difference": None,
+        "brier_ratio": None,
+        "sure": None,
+        "passes": False,
+    }
+    if not told["customers"]:
+        return told
+    names, means, table = drawn(
+        cases, lambda t, p: measures.auc(t > 0, p), seed, draws=GATE_DRAWS, most=MOST
+    )
+    point = dict(zip(names, means, strict=True))
+    known = {name: point[name] for name in RULES if np.isfinite(point[name])}
+    chances = [replace(case, said={"model": case.said["model"]}) for case in cases]
+    _, [brier], briers = drawn(
+        chances, lambda t, p: measures.brier_ratio(t > 0, p), seed, draws=GATE_DRAWS, most=MOST
+    )
+    if not known or not np.isfinite(point["model"]):
+        return told
+    best = max(known, key=lambda name: known[name])
+    off = table[:, names.index("model")] - table[:, names.index(best)]
+    would = (off >= 0) & (briers[:, 0] <= 1.0)
+    return told | {
+        "baseline": best,
+        "auc": rounded(point["model"]),
+        "baseline_auc": rounded(point[best]),
+        "difference": _value(Value(point["model"] - point[best], *interval(off))),
+        "brier_ratio": _value(Value(brier, *interval(briers[:, 0]))),
+        "sure": rounded(float(would[np.isfinite(off)].mean())) if np.isfinite(off).any() else None,
+        "passes": passes(point["model"], point[best], brier),
+    }
+
+
+def passes(auc: float, baseline: float, brier_ratio: float) -> bool:
+    """Whether a model is not worse than its baseline: by the figures themselves, however unsure."""
+    return bool(auc >= baseline and brier_ratio <= 1.0)
 
 
 def _population(

@@ -17,7 +17,7 @@ from uuid import uuid4
 
 import orjson
 
-from services.scoring import registry
+from services.scoring import learning, promoting, registry
 from services.scoring.policies import CHURN
 from services.scoring.train.errors import CannotTrain
 from services.scoring.train.order import Order
@@ -25,6 +25,7 @@ from shared.database import Connection, Database, ReadConnection
 from shared.errors import Conflict
 from shared.kernel import Kernel
 from shared.logging import get_logger
+from shared.outbox import OUTBOX
 from shared.service import Task
 from shared.settings import KernelSettings
 
@@ -205,6 +206,8 @@ class Work:
     """Not to be tried again: whoever asked is waiting."""
     progress: float = 0.0
     heard: Callable[[float], None] = lambda _: None
+    hint: Callable[[], None] = lambda: None
+    """Wakes whoever sends what is told."""
 
     async def run(self) -> None:
         """Until it is done, failed, or to be tried again."""
@@ -212,13 +215,23 @@ class Work:
             made = await self._watched()
         except CannotTrain as error:
             await self.end("failed", code=error.code, context=error.context)
+            learning.count(learning.CHURN, learning.IMPOSSIBLE)
         except Interrupted as interrupted:
             if self.last or self.attempts >= MOST_ATTEMPTS:
-                await self.end("failed", code=interrupted.code)
+                await self.fail(interrupted.code)
             else:
+                log.warning("training_interrupted", model=self.name, number=self.number)
                 await self._give_back()
         else:
             await self._keep(made)
+            learning.count(learning.CHURN, learning.DONE)
+            self.hint()
+
+    async def fail(self, code: str) -> None:
+        """Say that it failed, to people and to whoever watches."""
+        log.error("training_failed", model=self.name, number=self.number, code=code)
+        learning.count(learning.CHURN, learning.FAILED)
+        await self.end("failed", code=code)
 
     async def _watched(self) -> bytes:
         """The model; ends with us, and when the row is not ours any more."""
@@ -284,7 +297,8 @@ class Work:
             )
 
     async def _keep(self, made: bytes) -> None:
-        """As a version; the same model again is the same version."""
+        """As a version; the same model again is the same version. A new one that is not worse than its baseline is
+        looked at from now on, beside the one in force."""
         digest = sha256(made).hexdigest()
         async with self.database.transaction() as conn:
             await registry.lock(conn, CHURN)
@@ -298,17 +312,22 @@ class Work:
                 version = await registry.next_number(conn)
             if not await self._ended(conn, "done", version):
                 return  # somebody else took it up
-            if new:
-                await conn.execute(
-                    "INSERT INTO model_version VALUES ($1, $2, $3, $4, $5, $6, $7)",
-                    self.name,
-                    version,
-                    self.clock(),
-                    self.by,
-                    digest,
-                    orjson.loads(made)["passes"],
-                    made,
-                )
+            if not new:
+                return
+            passes, now = orjson.loads(made)["passes"], self.clock()
+            await conn.execute(
+                "INSERT INTO model_version VALUES ($1, $2, $3, $4, $5, $6, $7)",
+                self.name,
+                version,
+                now,
+                self.by,
+                digest,
+                passes,
+                made,
+            )
+            if passes:
+                told = await promoting.look_at_new(conn, now, version, self.settings.partitions)
+                await OUTBOX.append(conn, told, now)
 
 
 async def compute(order: Order, told: Callable[[float], None]) -> bytes:
@@ -371,9 +390,10 @@ async def claim(kernel: Kernel) -> Work | None:
         by=row["asked_by"],
         position=row["position"],
         attempts=row["attempts"],
+        hint=kernel.outbox_hint.give,
     )
     if work.attempts > MOST_ATTEMPTS:
-        await work.end("failed", code="training_interrupted")
+        await work.fail("training_interrupted")
         return None
     return work
 

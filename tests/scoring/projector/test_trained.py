@@ -1,7 +1,9 @@
 """The churn probability by a trained model: what it says, why, and what would change it."""
 
 from datetime import timedelta
+from math import exp
 
+import msgspec
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -18,10 +20,11 @@ from services.scoring.policies import (
     Shadow,
 )
 from services.scoring.projector import State, derive
+from services.scoring.projector.churn import first_silence
 from services.scoring.projector.seen import FEATURES, SIGNS, Seen
-from services.scoring.projector.trained import TrainedJudge
+from services.scoring.projector.trained import TrainedJudge, _stretches
 from services.scoring.words import REASONS
-from shared.language import ComplaintOpened
+from shared.language import ComplaintOpened, InteractionRecorded
 from shared.projection import Policies, Policy
 from tests.scoring.projector.folding import folded
 from tests.strategies import START, bought, histories, make_event
@@ -62,14 +65,64 @@ def judged(state: State, day: int, judge: TrainedJudge = JUDGE):
 WEEKLY = shopper(*range(0, 140, 7))
 
 
+def without(*features: str) -> TrainedJudge:
+    """A model that knows nothing of some features."""
+    full = learnt(90)
+    lines = [line for line in full.lines if line.feature not in features]
+    kept = msgspec.structs.replace(full, lines=lines)
+    return TrainedJudge(msgspec.structs.replace(MODEL, horizons=[kept]), DEFAULT_SCORING)
+
+
 @settings(max_examples=40)
 @given(histories(), st.integers(0, 900), st.integers(1, 400))
 def test_silence_never_lowers_the_risk(events, day, silent):
+    """But for the season, which may come nearer."""
     state = folded(events)
     assume(state.newest)
     assume(all(m.orders >= 0 for months in state.months.values() for m in months.values()))
-    seen = Seen.of(state, FIRST + day)
-    assert JUDGE.probability(seen.later(silent)) >= JUDGE.probability(seen)
+    seen, judge = Seen.of(state, FIRST + day), without("season")
+    assert judge.probability(seen.later(silent)) >= judge.probability(seen)
+
+
+YEARLY = shopper(*range(330, 360, 3), *range(700, 720, 2), 735)
+"""Who buys in winter."""
+
+
+@pytest.mark.parametrize("day", [735, 760, 800, 900, 1030])
+def test_the_first_day_of_a_higher_band_is_found_though_the_season_turns(day):
+    lines = [Line("silence", 0.6, 0.0, 8.0, 3.0), Line("season", -1.6, -8.0, 8.0, 0.0)]
+    one = Learnt(horizon_days=90, base=-0.6, lines=lines, closed=CLOSED)
+    judge = TrainedJudge(Calibrated(horizons=[one]), DEFAULT_SCORING)
+    seen = Seen.of(YEARLY, FIRST + day)
+    band = judge.risk(seen).band
+    daily = [judge.risk(seen.later(days)).band for days in range(1, 731)]
+    higher = [n + 1 for n, then in enumerate(daily) if BANDS.index(then) > BANDS.index(band)]
+    found = first_silence(
+        DEFAULT_SCORING, band, lambda n: judge.probability(seen.later(n)), _stretches(seen)
+    )
+    assert (found.days if found else None) == (higher[0] if higher else None)
+
+
+def test_reasons_name_deals_and_contacts():
+    """Each in both languages, with the customer's value beside the usual one."""
+    events = [
+        make_event(bought(900, order_id=f"A-{n}", discount=100), number=n, time=START)
+        for n in range(1, 3)
+    ]
+    events += [
+        make_event(InteractionRecorded("campaign_sent"), number=number, time=START)
+        for number in (4, 5)
+    ]
+    state = folded(events)
+    names = ("promoted", "discount", "contacts", "reached", "responses")
+    lines = [Line(name, 0.9 * (SIGNS[name] or 1), -8.0, 8.0, -2.0) for name in names]
+    one = Learnt(horizon_days=90, base=-0.5, lines=lines, closed=CLOSED)
+    found = judged(state, 20, TrainedJudge(Calibrated(horizons=[one]), DEFAULT_SCORING))
+    told = {reason.feature: reason for reason in found.reasons}
+    assert {"promoted", "discount", "reached", "responses"} <= set(told)
+    assert told["reached"].value == pytest.approx(2 * exp(-9 / 60), abs=0.06)
+    assert told["promoted"].value == round(100 * 2 / 5, 1)
+    assert all(set(REASONS[name]) == {"zh", "en"} for name in told)
 
 
 @settings(max_examples=40)
@@ -129,15 +182,11 @@ def test_a_horizon_that_was_not_learnt_is_told_otherwise():
 
 
 def in_force(model: rules.ChurnModel, **more: object) -> Policies:
-    import msgspec
-
     bodies = {"churn": model, **more}
     return {name: Policy(name, 7, msgspec.to_builtins(body)) for name, body in bodies.items()}
 
 
 def test_derive_goes_by_the_model_in_force_and_shows_the_other_beside():
-    import msgspec
-
     trained = msgspec.structs.replace(CDNOW, calibrated=MODEL, version=5)
     clock = START + timedelta(days=200)
     plain = derive(WEEKLY, clock, in_force(CDNOW))

@@ -6,6 +6,7 @@ import numpy as np
 import orjson
 import pytest
 
+from services.scoring.backtest.figures import Case
 from services.scoring.policies import ChurnModel
 from services.scoring.projector.seen import FEATURES, SIGNS
 from services.scoring.train.candidate import train
@@ -13,7 +14,14 @@ from services.scoring.train.errors import CannotTrain
 from services.scoring.train.facts import Facts
 from services.scoring.train.learn import Mornings, learn
 from services.scoring.train.lines import fit_lines
-from services.scoring.train.quality import judge, passes, reliability
+from services.scoring.train.quality import (
+    RULES,
+    closed_cuts,
+    gate,
+    judge,
+    passes,
+    reliability,
+)
 from tests.scoring.train.shops import BEGAN, DAYS, facts_of
 
 FIRST = BEGAN.toordinal()
@@ -120,24 +128,63 @@ def test_weights_keep_their_signs_whatever_the_data_says():
 
 
 def test_worse_than_a_simple_rule_does_not_pass():
-    def figures(ours: float, rule: float, brier: float) -> dict:
-        return {
-            "auc": {
-                "model": {"value": ours},
-                "rules": {"recency": {"value": rule}},
-                "best_rule": "recency",
-            },
-            "brier_ratio": {"model": {"value": brier}},
-        }
+    assert passes(0.8, 0.7, 0.9)
+    assert passes(0.7, 0.7, 1.0)
+    assert not passes(0.7, 0.8, 0.9)
+    assert not passes(0.8, 0.7, 1.1)
 
-    assert passes(figures(0.8, 0.7, 0.9))
-    assert not passes(figures(0.7, 0.8, 0.9))
-    assert not passes(figures(0.8, 0.7, 1.1))
-    untold = {
-        "auc": {"model": None, "rules": {}, "best_rule": None},
-        "brier_ratio": {"model": None},
-    }
-    assert not passes(untold)
+
+def exam(customers: int, gain: float, seed: int = 0, first: int = 0) -> Case:
+    """A closed window in which the model knows so much more than the rules do."""
+    random = np.random.default_rng(seed)
+    truth = (random.random(customers) < 0.4).astype(np.float64)
+    said = np.clip(0.4 + 0.3 * (truth - 0.4) * gain + random.normal(0, 0.1, customers), 0.01, 0.99)
+    rules = {name: truth * 0.5 + random.normal(0, 0.5, customers) for name in RULES}
+    return Case(
+        np.arange(first, first + customers, dtype=np.float64), truth, {"model": said} | rules
+    )
+
+
+def test_the_gate_says_how_sure_it_is():
+    many = gate([exam(600, 1.0), exam(600, 1.0, seed=1)], 0)
+    assert (many["periods"], many["customers"], many["passes"]) == (2, 600, True)
+    off = many["difference"]
+    assert 0 < off["low"] <= off["value"] <= off["high"]
+    assert many["sure"] == 1
+    assert many["auc"] - many["baseline_auc"] == pytest.approx(off["value"])
+    few = gate([exam(40, 0.55)], 0)
+    assert few["difference"]["high"] - few["difference"]["low"] > off["high"] - off["low"]
+    worse = gate([exam(600, 0.0)], 0)
+    assert not worse["passes"]
+    assert worse["difference"]["high"] < 0
+    assert worse["sure"] == 0
+    assert gate([exam(600, 1.0)], 0) == gate([exam(600, 1.0)], 0), "seeded"
+
+
+def test_one_bad_period_is_not_all():
+    """The mean over periods decides, by the figures themselves."""
+    good, bad = exam(400, 1.0), exam(400, 0.0, seed=1)
+    assert not gate([bad], 0)["passes"]
+    assert gate([bad, good, good], 0)["auc"] == pytest.approx(
+        (gate([bad], 0)["auc"] + 2 * gate([good], 0)["auc"]) / 3
+    )
+
+
+def test_where_nothing_can_be_told_apart_it_does_not_pass():
+    nobody = exam(0, 1.0)
+    assert not gate([nobody], 0)["passes"]
+    alike = exam(50, 1.0)
+    alike = replace(alike, truth=np.ones(50))
+    assert (gate([alike], 0)["passes"], gate([alike], 0)["sure"]) == (False, None)
+
+
+def test_the_gate_takes_the_closed_periods_that_the_log_has(candidate, shop):
+    [long, short] = candidate["quality"]
+    assert long["gate"]["from"][0] == long["from"]
+    assert short["gate"]["periods"] == 3
+    end = FIRST + DAYS
+    assert closed_cuts(Mornings(shop, 0), 28) == [end - 28, end - 56, end - 84]
+    assert candidate["passes"] == long["gate"]["passes"] == long["passes"]
 
 
 def test_a_curve_of_what_was_said_and_what_came():
@@ -152,8 +199,7 @@ def test_a_curve_of_what_was_said_and_what_came():
 
 def test_figures_are_those_of_customers_it_had_not_seen(shop):
     mornings, cut = Mornings(shop, 0), FIRST + DAYS - 90
-    model, learnt = learn(mornings, cut, 90)
-    figures, importance = judge(mornings, cut, model, learnt)
+    figures, importance = judge(mornings, [(cut, *learn(mornings, cut, 90))])
     assert (
         sum(one["customers"] for one in figures["reliability"])
         == (figures["populations"][0]["customers"])

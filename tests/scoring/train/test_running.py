@@ -4,18 +4,23 @@ import asyncio
 import json
 import os
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from datetime import timedelta
 from hashlib import sha256
+from typing import Any
 
 import orjson
 import pytest
 
 from services.scoring import policies as rules
+from services.scoring.promoting import BY_ITSELF
 from services.scoring.task import fit
-from services.scoring.train import command, running
+from services.scoring.train import command, running, schedule
 from services.scoring.train.order import Order
 from services.scoring.train.running import Interrupted, compute
+from shared import metrics
 from shared.database import Database
+from shared.kernel import Kernel
 from tests.scoring.train.shops import NOW, put_shop
 from tests.world import World, world
 
@@ -65,6 +70,13 @@ async def version_of(town: World, version: int) -> dict:
     return answer.json()
 
 
+def counted(outcome: str) -> float:
+    labels = {"service": "scoring", "kind": "churn", "outcome": outcome}
+    found = metrics.registry.get_sample_value("tenure_learnings_total", labels)
+    assert found is not None, "shown from 0 on"
+    return found
+
+
 def order(town: World, **how: object) -> Order:
     settings = town.settings
     return Order(
@@ -79,7 +91,8 @@ def order(town: World, **how: object) -> Order:
 async def test_a_training_makes_a_candidate(town, trained):
     assert (trained["status"], trained["progress"], trained["code"]) == ("done", 1, None)
     made = await version_of(town, trained["version"])
-    assert made["status"] == "candidate"
+    assert made["trained"]["passes"]
+    assert made["status"] in {"candidate", "shadow"}, "the shadow is told to every partition"
     assert made["kind"] == "calibrated"
     assert (made["trained"]["seed"], made["trained"]["customers"]) == (3, CUSTOMERS)
     assert set(made["trained"]["position"]) == {"0", "1"}
@@ -87,7 +100,13 @@ async def test_a_training_makes_a_candidate(town, trained):
     assert made["quality"][0]["reliability"]
     assert made["importance"]
     listed = (await town.client("scoring").get("/v1/models/churn?count=true")).json()
-    assert listed["items"][0] == made
+    assert listed["items"][0] | {"status": 0, "status_label": 0} == made | {
+        "status": 0,
+        "status_label": 0,
+    }
+    found = made["quality"][0]["gate"]
+    assert found["difference"]["low"] <= found["difference"]["value"]
+    assert f"{found['difference']['value']:+.3f}" in " ".join(made["notes"])
     assert listed["total"] == len(listed["items"]) == trained["version"] + 1
     [newest] = (await town.client("scoring").get("/v1/models/churn/trainings")).json()["items"]
     assert newest == trained
@@ -105,8 +124,17 @@ async def test_another_process_makes_the_same_bytes(town, trained):
     assert sha256(again).hexdigest() == made["trained"]["digest"]
 
 
+async def test_a_candidate_that_is_not_worse_is_looked_at_by_itself(town, trained):
+    await town.settled(60)
+    found = (await town.client("scoring").get("/v1/models/churn/shadow")).json()
+    assert (found["shadow"], found["by"]) == (f"churn@{trained['version']}", BY_ITSELF)
+
+
 async def test_a_shadow_says_what_would_move(town, trained):
     client = town.client("scoring")
+    assert (await client.delete("/v1/models/churn/shadow")).is_success
+    await town.settled(60)
+    assert (await client.get("/v1/models/churn/shadow")).json()["shadow"] is None
     answer = await client.post("/v1/models/churn/shadow", json={"version": trained["version"]})
     assert answer.status_code in {200, 202}
     for _ in range(100):
@@ -139,6 +167,10 @@ async def test_a_promotion_holds_everywhere_and_explains_itself(town, trained):
     assert (found["status"], found["promoted"]["override"]) == ("in_force", "Agreed with sales")
     page = (await client.get("/v1/scores?limit=500&sort=-churn.probability")).json()["items"]
     assert {one["churn"]["model"] for one in page} == {f"churn@{version}"}
+    assert {one["next_purchase"]["model"] for one in page} == {
+        one["value"]["model"] for one in page
+    }
+    assert all(one["value"]["model"].startswith("purchases@") for one in page)
     for one in page:
         churn = one["churn"]
         assert churn["reasons"]
@@ -199,6 +231,120 @@ async def test_worse_than_its_baseline_is_refused_until_somebody_says_why(town, 
     assert (await client.get("/v1/models/churn/901")).status_code == 404, "a number of a policy"
 
 
+def passing(like: bytes, seed: int, *, passes: bool = True) -> bytes:
+    """Another model, which is like one that there is."""
+    return orjson.dumps(orjson.loads(like) | {"seed": seed, "passes": passes})
+
+
+async def test_what_somebody_looks_at_is_not_taken_away(town, database, trained, monkeypatch):
+    """And one that is worse is not looked at by itself."""
+    client, body = town.client("scoring"), await _body(town.urls["scoring"], trained["version"])
+    seeds = iter((71, 72, 73))
+
+    async def another(_order: Order, _told: object) -> bytes:
+        seed = next(seeds)
+        return passing(body, seed, passes=seed != 73)
+
+    monkeypatch.setattr(running, "compute", another)
+
+    async def train_one() -> int:
+        answer = await client.post("/v1/models/churn/train", json={"seed": 0})
+        done = await ended(town, answer.headers["Location"])
+        await town.settled(60)
+        return done["version"]
+
+    async def looked_at() -> str | None:
+        return (await client.get("/v1/models/churn/shadow")).json()["shadow"]
+
+    first = await train_one()
+    assert await looked_at() == f"churn@{first}"
+    assert (await client.delete("/v1/models/churn/shadow")).is_success
+    chosen = {"version": trained["version"]}
+    assert (await client.post("/v1/models/churn/shadow", json=chosen)).is_success
+    await train_one()
+    assert await looked_at() == f"churn@{trained['version']}", "a person chose it"
+    assert (await client.delete("/v1/models/churn/shadow")).is_success
+    await train_one()
+    assert await looked_at() is None
+
+
+def scheduled(town: World, days: int) -> Kernel:
+    kernel = town.kernels["scoring"]
+    return replace(kernel, own=kernel.own.model_copy(update={"train_days": days}))
+
+
+async def newest_asked(database: Database) -> Any:
+    async with database.transaction() as conn:
+        return await conn.fetchrow(
+            "SELECT number, asked_by, position, seed FROM model_training ORDER BY number DESC LIMIT 1"
+        )
+
+
+async def test_a_model_is_trained_every_so_many_days(town, database, trained, monkeypatch):
+    body = await _body(town.urls["scoring"], trained["version"])
+
+    async def at_once(order: Order, _told: object) -> bytes:
+        assert order.position == (await newest_asked(database))["position"]
+        return body
+
+    monkeypatch.setattr(running, "compute", at_once)
+    kernel = scheduled(town, 7)
+    await schedule.train_when_due(scheduled(town, 0))
+    before = (await newest_asked(database))["number"]
+    await schedule.train_when_due(kernel)
+    asked = await newest_asked(database)
+    assert (asked["number"], asked["asked_by"], asked["seed"]) == (before + 1, "schedule", 0)
+    ends = await kernel.log.ends("customers")
+    assert asked["position"] == {str(key): offset for key, offset in ends.items()}
+    await ended(town, f"/v1/models/churn/trainings/{asked['number']}")
+    await schedule.train_when_due(kernel)
+    assert (await newest_asked(database))["number"] == before + 1, "the week is not over"
+
+    async def back(days: int, known: int) -> None:
+        async with database.transaction() as conn:
+            await conn.execute(
+                "UPDATE task SET done_at = done_at - $1 * interval '1 day',"
+                " note = note || jsonb_build_object('days', $2::int) WHERE name = 'schedule'",
+                days,
+                known,
+            )
+
+    async with database.read() as conn:
+        days = await conn.fetchval("SELECT sum(purchase_days) FROM score")
+    await back(8, days - schedule.ENOUGH_NEW + 1)
+    await schedule.train_when_due(kernel)
+    assert (await newest_asked(database))["number"] == before + 1, "too little is new"
+    now = await schedule.occasion(kernel)
+    assert now is None, "it is looked for again a day later"
+    async with database.transaction() as conn:
+        await conn.execute(
+            "UPDATE task SET note = note || '{\"histories\": 9}' WHERE name = 'schedule'"
+        )
+    now = await schedule.occasion(kernel)
+    assert (now.train, now.known) == (False, days - schedule.ENOUGH_NEW + 1), (
+        "a backfill was closed"
+    )
+    await schedule.train_when_due(kernel)
+    await back(1, days - schedule.ENOUGH_NEW)
+    await asyncio.gather(*(schedule.train_when_due(kernel) for _ in range(3)))
+    asked = await newest_asked(database)
+    assert asked["number"] == before + 2, "one of several who believe to be the owner asks"
+    await ended(town, f"/v1/models/churn/trainings/{asked['number']}")
+
+
+async def test_no_training_is_due_while_a_backfill_is_open(town, database, trained):
+    async with database.transaction() as conn:
+        await conn.execute("DELETE FROM task WHERE name = 'schedule'")
+        who = await conn.fetchval("SELECT customer_id FROM score LIMIT 1")
+        await conn.execute("UPDATE score SET history = '[\"h\"]' WHERE customer_id = $1", who)
+    try:
+        assert await schedule.occasion(scheduled(town, 7)) is None
+    finally:
+        async with database.transaction() as conn:
+            await conn.execute("UPDATE score SET history = '[]' WHERE customer_id = $1", who)
+    assert (await schedule.occasion(scheduled(town, 7))).train
+
+
 async def test_killed_in_the_middle_it_is_taken_up_again(town, tmp_path, monkeypatch, trained):
     (tmp_path / "train.read").write_text("kill")
     monkeypatch.setitem(os.environ, "FAILPOINTS", str(tmp_path))
@@ -214,9 +360,11 @@ async def test_killed_again_and_again_it_is_reported_failed(town, monkeypatch, t
         raise Interrupted
 
     monkeypatch.setattr(running, "compute", die)
+    before = counted("failed")
     answer = await town.client("scoring").post("/v1/models/churn/train", json={"seed": 5})
     done = await ended(town, answer.headers["Location"])
     assert (done["status"], done["attempts"]) == ("failed", 3)
+    assert counted("failed") == before + 1, "once, however often it was tried"
     assert done["code"] == "training_interrupted"
     assert "3" in done["message"]
 

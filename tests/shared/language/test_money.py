@@ -15,6 +15,7 @@ from shared.language.money import (
     canonical,
     canonical_price,
     decimals,
+    is_canonical,
     major,
     minor,
 )
@@ -164,3 +165,28 @@ def test_currencies():
     assert all(len(code) == 3 and code.isupper() for code in DECIMALS)
     with pytest.raises(KeyError):
         decimals("XXX")
+
+
+_amounts = st.one_of(
+    st.from_regex(r"-?[0-9]{1,16}(\.[0-9]{0,4})?", fullmatch=True),
+    st.sampled_from(["", "0", "0.00", "00.10", "1e3", "1.5", "-0.00", " 1.00", "1.00\n", "１.00"]),
+    st.integers(-(10**16), 10**16),
+    st.floats(),
+    st.none(),
+    st.booleans(),
+)
+
+
+@given(_amounts, st.one_of(currencies, st.sampled_from(["", "XXL", "cny"])))
+def test_what_is_canonical_already_is_what_stays_as_it_is(amount, currency):
+    """The short way takes no amount that the long one would change, refuse or find below zero."""
+    try:
+        made = canonical(amount, currency)
+    except AmountError:
+        assert not is_canonical(amount, currency)
+        return
+    if is_canonical(amount, currency):
+        assert made is amount
+        assert not made.startswith("-")
+    else:
+        assert made != amount or minor(Money(made, currency)) >= 10**14 or made.startswith("-")

@@ -20,7 +20,8 @@ from shared.database import Database
 from shared.kernel import Kernel, open_kernel
 from shared.log import Log, Record
 from shared.log.tables import metadata as log_metadata
-from shared.loop.folding import Folding
+from shared.loop.company import Company
+from shared.loop.folding import Batch, Folding
 from shared.loop.lease import Lease, Leases
 from shared.loop.rows import Rows
 from shared.loop.runner import Runner
@@ -127,9 +128,15 @@ class Bench:
             return await leases.claim(conn, most, list(held))
 
     async def owned(
-        self, worker: str = "one", *, rows: Rows | None = None, log: Log | None = None, **more: Any
+        self,
+        worker: str = "one",
+        *,
+        rows: Rows | None = None,
+        log: Log | None = None,
+        company: Company[Batch] | None = None,
+        **more: Any,
     ) -> "Owner":
-        """Somebody who owns partition 0 and folds it."""
+        """Somebody who owns the first partition that nobody has, and folds it."""
         leases = self.leases(worker, **more)
         await leases.prepare()
         [lease] = await self.claim(leases)
@@ -139,6 +146,7 @@ class Bench:
             [rows or Rows(TALLY)],
             log or MemoryLog(),
             parked_per_hour=KernelSettings().parked_per_hour,
+            company=company,
         )
         await folding.load(lease)
         return Owner(leases, lease, folding)

@@ -63,7 +63,7 @@ async def test_no_claim_takes_a_checkpoint_that_is_being_moved(bench: Bench):
     """A batch between its compare-and-set and its commit either counts, or was never there."""
     owner = await bench.owned("old", seconds=-1)
     async with bench.database.transaction() as conn:
-        await owner.leases.advance(conn, owner.lease, owner.lease)
+        await owner.leases.advance(conn, [(owner.lease, owner.lease)])
         assert await bench.claim(bench.leases("new")) == []
     [lease] = await bench.claim(bench.leases("new"))
     assert lease.epoch == owner.lease.epoch + 1

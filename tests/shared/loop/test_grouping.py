@@ -15,6 +15,8 @@ import asyncpg
 import pytest
 
 from shared.ids import new_id, new_id_in, partition_of
+from shared.loop.company import Company
+from shared.loop.folding import Batch
 from tests.shared.loop.bench import Bench, Owner
 from tests.shared.loop.tally import (
     DAY0,
@@ -75,10 +77,14 @@ def home(part: UUID) -> int:
     return partition_of(str(part), PARTITIONS)
 
 
-async def installed(bench: Bench) -> Installation:
+async def installed(bench: Bench, *, together: bool = False) -> Installation:
+    """`together`: what the partitions have at the same moment goes into one transaction."""
+    company: Company[Batch] | None = None
+    if together:
+        company = Company("campaign", "customers", asyncio.Semaphore(1), events=100, size=1 << 20)
     owners = {}
     for n in range(PARTITIONS):
-        owner = await bench.owned(f"worker {n}", partitions=PARTITIONS)
+        owner = await bench.owned(f"worker {n}", company=company, partitions=PARTITIONS)
         owners[owner.lease.partition] = owner
     return Installation(bench, owners)
 
@@ -203,7 +209,7 @@ async def levels(bench: Bench) -> dict[str, list[str]]:
 async def test_whatever_comes_when(bench: Bench, seed: int):
     random = Random(seed)
     parts = [UUID(int=random.getrandbits(128)) for _ in range(7)]
-    story = Story(random, parts, await installed(bench))
+    story = Story(random, parts, await installed(bench, together=seed % 2 == 1))
     for n in range(STEPS):
         await story.step()
         if n % 50 == 49:

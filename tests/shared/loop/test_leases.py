@@ -93,7 +93,7 @@ async def test_a_commit_renews_the_lease(bench: Bench):
     [lease] = await bench.claim(one, 1)
     await expire(bench, 0)
     async with bench.database.transaction() as conn:
-        await one.advance(conn, lease, lease)
+        await one.advance(conn, [(lease, lease)])
     assert (await bench.checkpoint(0))["until"] > datetime.now(UTC)
 
 
@@ -102,8 +102,10 @@ async def test_what_is_released_is_free_at_once(bench: Bench):
     [lease] = await bench.claim(one, 1)
     async with bench.database.transaction() as conn:
         await one.release(conn, lease)
+        with pytest.raises(Fenced):  # a transaction that was under way
+            await one.advance(conn, [(lease, lease)])
     [new] = await bench.claim(two, 1)
-    assert (new.partition, new.epoch) == (0, 2)
+    assert (new.partition, new.epoch) == (0, 3)
     async with bench.database.transaction() as conn:
         await one.release(conn, lease)
     assert (await bench.checkpoint(0))["owner"] == "two", "an old owner releases nothing"

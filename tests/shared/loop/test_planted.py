@@ -31,7 +31,7 @@ async def is_caught(check: Awaitable[None]) -> None:
 
 def forgetful_sort(self: Folding, lease: Lease, records: Sequence[Record]) -> Batch:
     """`seen` is kept, and not looked at."""
-    batch = Batch(after=lease)
+    batch = self._batch(lease)
     seen = list(lease.seen)
     for record in records:
         assert record.origin is not None
@@ -49,13 +49,14 @@ async def test_seen_ignored(bench: Bench, monkeypatch):
 def advance_where(condition: str) -> Callable[..., Awaitable[None]]:
     """Moving the checkpoint with less of a comparison, or with none."""
 
-    async def advance(self: Leases, conn: Any, lease: Lease, after: Lease) -> None:
-        await conn.execute(
-            "UPDATE checkpoint SET next_offset = $1, seen = $2 WHERE "
-            + condition.format(epoch=lease.epoch, offset=lease.next_offset),
-            after.next_offset,
-            list(after.seen),
-        )
+    async def advance(self: Leases, conn: Any, moves: Sequence[tuple[Lease, Lease]]) -> None:
+        for lease, after in moves:
+            await conn.execute(
+                "UPDATE checkpoint SET next_offset = $1, seen = $2 WHERE "
+                + condition.format(epoch=lease.epoch, offset=lease.next_offset),
+                after.next_offset,
+                list(after.seen),
+            )
 
     return advance
 
