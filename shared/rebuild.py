@@ -149,7 +149,7 @@ class Rebuild:
         slots = asyncio.Semaphore(IN_FLIGHT)
         self._parts = {}
         for lease in claimed:
-            folding = Refolding(self.kernel.service, self._leases, lease, self.kernel.log)
+            folding = Refolding(self.kernel.service, self._leases, lease, self.kernel.log, slots)
             runner = Runner(
                 service=f"{self.kernel.service.name}-rebuild",
                 leases=self._leases,

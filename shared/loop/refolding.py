@@ -8,6 +8,7 @@ Nothing is announced: a row that differs from what was told is marked, and whoev
 difference.
 """
 
+import asyncio
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -135,9 +136,13 @@ class Deriving(Telling):
 class Refolding(Folding):
     """Folds one partition into rows that nobody reads yet."""
 
-    def __init__(self, service: Service, leases: Leases, lease: Lease, log: Log) -> None:
+    def __init__(
+        self, service: Service, leases: Leases, lease: Lease, log: Log, turns: asyncio.Semaphore
+    ) -> None:
+        """`turns`: one is held by whoever folds or writes."""
         self._new = [NewRows(projection, lease.partition) for projection in service.projections]
         super().__init__(service, leases, self._new, log, parked_per_hour=0)
+        self._turns = turns
         self.committed = lease
         """As it stands in the database."""
         self.upto = 0
@@ -170,14 +175,16 @@ class Refolding(Folding):
         [batch] = batches  # of the one partition
         others = self._folded_to != self.committed
         try:
-            if self._stands_alone(batch):
-                await self._flush()
-                await super()._commit(batches)
-                self._begin(batch.after)
-            else:
-                await self._keep(batch)
-                if self._is_enough():
+            # Not in company: whoever ends a runner here goes on with its rows at once.
+            async with self._turns:
+                if self._stands_alone(batch):
                     await self._flush()
+                    await super()._commit(batches)
+                    self._begin(batch.after)
+                else:
+                    await self._keep(batch)
+                    if self._is_enough():
+                        await self._flush()
         except Exception as error:
             # Rows in memory may be folded half. Again from the last commit, and up to here each batch by itself: then
             # it is known which event is to blame.

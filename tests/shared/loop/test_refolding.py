@@ -1,5 +1,6 @@
 """Folding for a rebuild: however much is kept in memory between two commits, the rows come out the same."""
 
+import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
@@ -50,7 +51,7 @@ async def owned(bench: Bench, upto: int) -> tuple[Owner, Refolding]:
     leases = bench.leases("rebuild")
     await leases.prepare()
     [lease] = await bench.claim(leases)
-    folding = Refolding(SERVICE, leases, lease, MemoryLog())
+    folding = Refolding(SERVICE, leases, lease, MemoryLog(), asyncio.Semaphore(1))
     await folding.load(lease)
     folding.upto = upto
     return Owner(leases, lease, folding), folding
