@@ -39,8 +39,8 @@ APPEND_SECONDS = 15.0
 READ_SECONDS = 20.0
 FETCH_BYTES = 2 << 20
 FETCH_WAIT_MS = 500
-"""How long the broker holds a question to which there is nothing to say. Idle partitions are most of what an idle broker
-does, but a longer hold delays whoever seeks: the question that is out must come back before another is asked."""
+"""How long the broker holds a question to which there is nothing to say. Questions about idle partitions are most of
+what an idle broker does, but a longer hold delays whoever seeks: the one that is out must come back first."""
 MANY = 500
 START_SECONDS = 10.0
 DAY_MS = 24 * 3600 * 1000
