@@ -31,6 +31,11 @@ def local_hour(at: int, utcoffset: int) -> int:
     return (at + utcoffset * MINUTE) // HOUR % 24
 
 
+def midnight(day: int, utcoffset: int) -> datetime:
+    """Return the first moment of a local day (its ordinal), in UTC; a whole minute, since offsets are."""
+    return datetime.fromordinal(day).replace(tzinfo=UTC) - timedelta(minutes=utcoffset)
+
+
 def local_day(at: int, utcoffset: int) -> int:
     """Return the local date as its proleptic Gregorian ordinal (1 = 1 January of year 1)."""
     return (at + utcoffset * MINUTE) // DAY + _EPOCH.toordinal()

@@ -45,8 +45,8 @@ async def unsent(
     return batches
 
 
-async def send(log: Log, service: str, batch: Batch) -> int:
-    """Send one batch; answer its last number. Raises what the log raises."""
+async def send(log: Log, service: str, batch: Batch) -> None:
+    """Send one batch. Raises what the log raises."""
     hit("relay.read")
     try:
         await log.append("customers", batch)
@@ -54,14 +54,9 @@ async def send(log: Log, service: str, batch: Batch) -> int:
         metrics.relay_batches.labels(service, "failed").inc()
         raise
     hit("relay.sent")
-    number = batch[-1][1].sequence
-    assert number is not None, "as it was read"
-    return number
 
 
-async def acknowledge(
-    conn: Connection, service: str, sent: Mapping[int, Batch], numbers: Mapping[int, int]
-) -> None:
+async def acknowledge(conn: Connection, service: str, sent: Mapping[int, Batch]) -> None:
     """Note how far partitions were sent: several in one order, so that nobody waits for another who waits for them."""
     await conn.execute(
         "WITH locked AS MATERIALIZED ("
@@ -69,12 +64,12 @@ async def acknowledge(
         " UPDATE relay AS r SET acked_sequence = greatest(r.acked_sequence, u.number)"
         " FROM unnest($1::int[], $2::bigint[]) AS u(partition, number) JOIN locked USING (partition)"
         " WHERE r.partition = u.partition",
-        list(numbers),
-        list(numbers.values()),
+        list(sent),
+        [batch[-1][1].sequence for batch in sent.values()],
     )
     hit("relay.acknowledged")
-    metrics.relay_batches.labels(service, "acknowledged").inc(len(numbers))
-    metrics.relay_events.labels(service).inc(sum(len(sent[one]) for one in numbers))
+    metrics.relay_batches.labels(service, "acknowledged").inc(len(sent))
+    metrics.relay_events.labels(service).inc(sum(map(len, sent.values())))
 
 
 @dataclass(slots=True)
@@ -92,7 +87,7 @@ class Relay:
             found = await unsent(conn, self.service, [self.partition])
         if not found:
             return False
-        number = await send(self.log, self.service, found[self.partition])
+        await send(self.log, self.service, found[self.partition])
         async with self.database.connection() as conn:
-            await acknowledge(conn, self.service, found, {self.partition: number})
+            await acknowledge(conn, self.service, found)
         return True

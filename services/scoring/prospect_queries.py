@@ -8,10 +8,9 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import Select, and_, func, or_, select
+from sqlalchemy import func, select
 from sqlalchemy.sql.elements import ColumnElement
 
-from services.scoring.queries import Scored, states_of, view_of
 from services.scoring.tables import PROSPECT, score
 from shared.database import ReadConnection, Row, fetch
 from shared.language.currencies import DECIMALS
@@ -55,59 +54,6 @@ class Filters:
         if self.to_day is not None:
             found.append(score.c.seen_day < self.to_day)
         return found
-
-
-async def list_prospects(
-    conn: ReadConnection,
-    filters: Filters,
-    sort: str,
-    *,
-    descending: bool,
-    after: tuple[Any, UUID] | None,
-    limit: int,
-) -> list[Scored]:
-    """Up to `limit` prospects after a (sort value, id); of whom nothing is known comes last either
-    way."""
-    column = SORTS[sort][0]
-    found: list[Row] = []
-    if after is None or after[0] is not None:
-        found = await fetch(conn, _with_value(filters, column, descending, after).limit(limit))
-        after = None
-    if len(found) < limit:
-        rest = _page(filters, column).where(column.is_(None)).order_by(score.c.customer_id)
-        if after is not None:
-            rest = rest.where(score.c.customer_id > after[1])
-        found += await fetch(conn, rest.limit(limit - len(found)))
-    states = await states_of(conn, found)
-    return [
-        Scored(str(row["customer_id"]), state, view_of(row["view"]), row["value"])
-        for row, state in zip(found, states, strict=True)
-    ]
-
-
-def _page(filters: Filters, column: ColumnElement[Any]) -> Select[Any]:
-    row = (score.c.customer_id, score.c.parts, score.c.state, score.c.view)
-    return select(*row, column.label("value")).where(*filters.where())
-
-
-def _with_value(
-    filters: Filters, column: ColumnElement[Any], descending: bool, after: tuple[Any, UUID] | None
-) -> Select[Any]:
-    order = column.desc().nulls_last() if descending else column.asc()
-    page = _page(filters, column).where(column.is_not(None)).order_by(order, score.c.customer_id)
-    if after is None:
-        return page
-    value, customer_id = after
-    beyond, within = (
-        (column < value, column <= value) if descending else (column > value, column >= value)
-    )
-    return page.where(and_(within, or_(beyond, score.c.customer_id > customer_id)))
-
-
-async def count_prospects(conn: ReadConnection, filters: Filters) -> int:
-    """How many a list holds in all."""
-    rows = await fetch(conn, select(func.count()).select_from(score).where(*filters.where()))
-    return int(rows[0][0])
 
 
 async def count_classes(conn: ReadConnection) -> dict[str | None, int]:

@@ -22,6 +22,7 @@ _decode = msgspec.msgpack.Decoder(View).decode
 _decode_known = msgspec.msgpack.Decoder(State).decode
 _decode_item = msgspec.msgpack.Decoder(Item).decode
 _POLICY = metadata.tables["policy"]
+Where = Sequence[ColumnElement[bool]]
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
 Minor = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
@@ -121,26 +122,25 @@ def view_of(value: bytes) -> View:
     return _decode(value) if value else View(model="churn@0", policy="rfm@0")
 
 
-async def list_scores(
+async def list_by(
     conn: ReadConnection,
-    filters: Filters,
-    sort: str,
+    where: Where,
+    column: ColumnElement[Any],
     *,
     descending: bool,
     after: tuple[Any, UUID] | None,
     limit: int,
 ) -> list[Scored]:
-    """Up to `limit` customers after a (sort value, id); who never bought comes last either way.
+    """Up to `limit` of those customers by a column, after a (value, id); who has no value comes last either way.
 
     Two statements, each of which an index answers in order: those with a value, then those without.
     """
-    column = SORTS[sort][0]
     found: list[Row] = []
     if after is None or after[0] is not None:
-        found = await fetch(conn, _with_value(filters, column, descending, after).limit(limit))
+        found = await fetch(conn, _with_value(where, column, descending, after).limit(limit))
         after = None
     if len(found) < limit:
-        rest = _without_value(filters, column, after[1] if after else None)
+        rest = _without_value(where, column, after[1] if after else None)
         found += await fetch(conn, rest.limit(limit - len(found)))
     return [
         Scored(str(row["customer_id"]), state, view_of(row["view"]), row["value"])
@@ -148,17 +148,16 @@ async def list_scores(
     ]
 
 
-def _page(filters: Filters, column: ColumnElement[Any]) -> Select[Any]:
+def _page(where: Where, column: ColumnElement[Any]) -> Select[Any]:
     row = (score.c.customer_id, score.c.parts, score.c.state, score.c.view)
-    chosen = select(*row, column.label("value"))
-    return chosen.where(*filters.where())
+    return select(*row, column.label("value")).where(*where)
 
 
 def _with_value(
-    filters: Filters, column: ColumnElement[Any], descending: bool, after: tuple[Any, UUID] | None
+    where: Where, column: ColumnElement[Any], descending: bool, after: tuple[Any, UUID] | None
 ) -> Select[Any]:
     order = column.desc().nulls_last() if descending else column.asc()
-    page = _page(filters, column).where(column.is_not(None)).order_by(order, score.c.customer_id)
+    page = _page(where, column).where(column.is_not(None)).order_by(order, score.c.customer_id)
     if after is None:
         return page
     value, customer_id = after
@@ -168,14 +167,14 @@ def _with_value(
     return page.where(and_(within, or_(beyond, score.c.customer_id > customer_id)))
 
 
-def _without_value(filters: Filters, column: ColumnElement[Any], after: UUID | None) -> Select[Any]:
-    page = _page(filters, column).where(column.is_(None)).order_by(score.c.customer_id)
+def _without_value(where: Where, column: ColumnElement[Any], after: UUID | None) -> Select[Any]:
+    page = _page(where, column).where(column.is_(None)).order_by(score.c.customer_id)
     return page if after is None else page.where(score.c.customer_id > after)
 
 
-async def count_scores(conn: ReadConnection, filters: Filters) -> int:
+async def count_by(conn: ReadConnection, where: Where) -> int:
     """How many customers a list holds in all."""
-    rows = await fetch(conn, select(func.count()).select_from(score).where(*filters.where()))
+    rows = await fetch(conn, select(func.count()).select_from(score).where(*where))
     return int(rows[0][0])
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, TypeVar
+from uuid import UUID
 
 import msgspec
 import orjson
@@ -26,6 +27,17 @@ class PageRequest:
     limit: int
     cursor: str | None
     count: bool
+
+    def after(self, sort: str, shape: Any) -> tuple[Any, UUID] | None:
+        """Where a sorted list begins: the last (sort value, id) of the page before; None at its start. `shape`: of the
+        cursor, (sort, value, id). Raises BadRequest("invalid_cursor"): a cursor of another order is as bogus
+        as one of another list."""
+        if self.cursor is None:
+            return None
+        of, value, last = decode_cursor(self.cursor, shape)
+        if of != sort:
+            raise BadRequest("invalid_cursor")
+        return value, last
 
 
 async def page_request(

@@ -44,7 +44,6 @@ class Relaying:
         self._sending: dict[int, asyncio.Task[None]] = {}
         self._backoff: dict[int, float] = {}
         self._sent: dict[int, Batch] = {}
-        self._numbers: dict[int, int] = {}
         self._noting: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
@@ -73,8 +72,8 @@ class Relaying:
     async def _send(self, partition: int, batch: Batch) -> None:
         """Send one batch, and have it noted; then it is looked whether there is more."""
         try:
-            number = await send(self._log, self._service, batch)
-            self._sent[partition], self._numbers[partition] = batch, number
+            await send(self._log, self._service, batch)
+            self._sent[partition] = batch
             if self._noting is None:
                 self._noting = asyncio.create_task(self._note())
             await asyncio.shield(self._noting)
@@ -91,9 +90,8 @@ class Relaying:
         await asyncio.sleep(0)  # acknowledgements mostly come together
         self._noting = None
         sent, self._sent = self._sent, {}
-        numbers, self._numbers = self._numbers, {}
         async with self._database.connection() as conn:
-            await acknowledge(conn, self._service, sent, numbers)
+            await acknowledge(conn, self._service, sent)
 
     async def _wait_out(self, error: Exception, seconds: float) -> None:
         known = is_pause(error)

@@ -70,8 +70,7 @@ _UNSENT = """\
             found = await unsent(conn, self._service, idle, self._sends_if)
 """
 _ACKNOWLEDGED = """\
-            numbers = {p: batch[-1][1].sequence or 0 for p, batch in found.items()}
-            await acknowledge(conn, self._service, found, numbers)
+            await acknowledge(conn, self._service, found)
 """
 _SEEK = """\
                     consumer.seek(self._partition, offset)

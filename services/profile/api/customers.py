@@ -2,7 +2,6 @@
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
-from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
@@ -17,15 +16,12 @@ from services.profile.projector.rules import BUILT_IN_LIFECYCLE
 from services.profile.words import tag_label
 from shared.access import require
 from shared.as_of import AsOf, Basis, OnBasis, as_it_was
-from shared.errors import BadRequest
 from shared.http.answers import answer
 from shared.http.language import Lang, language_of_scope
 from shared.http.openapi import Customer, kernel_of, page_of, shown
 from shared.http.paging import (
     Page,
-    PageRequest,
     cut_page,
-    decode_cursor,
     page_answer,
     parse_sort,
     sorts,
@@ -226,7 +222,7 @@ async def list_customers(
             filters,
             column,
             descending=descending,
-            after=_after(page, sort, column),
+            after=page.after(sort, queries.SORTS[column][1]),
             limit=page.limit + 1,
         )
         total = await queries.count_customers(conn, filters) if page.count else None
@@ -235,13 +231,3 @@ async def list_customers(
     )
     items = [customer_answer(one, language) for one in shown_items]
     return answer(page_answer(items, next_cursor, total))
-
-
-def _after(page: PageRequest, sort: str, column: str) -> tuple[Any, UUID] | None:
-    """Where the page begins; a cursor of another order is as bogus as one of another list."""
-    if page.cursor is None:
-        return None
-    of, value, customer_id = decode_cursor(page.cursor, queries.SORTS[column][1])
-    if of != sort:
-        raise BadRequest("invalid_cursor")
-    return value, customer_id

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import date
-from math import sqrt
 from typing import Any
 
 from services.scoring.prospect_queries import Tally
@@ -19,10 +18,9 @@ from services.scoring.screening.words import (
     REASONS,
     UNKNOWN,
 )
+from services.scoring.shares import wilson
 from shared.language.money import major
 from shared.words import Language, say
-
-_Z = 1.959964
 
 
 def prospect_answer(found: Screened, language: Language) -> dict[str, Any]:
@@ -197,16 +195,8 @@ def rate_of(won: int, among: int) -> dict[str, Any] | None:
     """A share with its 95 % interval (Wilson); null of nobody."""
     if among <= 0:
         return None
-    share, z2 = won / among, _Z * _Z
-    middle = (share + z2 / (2 * among)) / (1 + z2 / among)
-    wide = _Z / (1 + z2 / among) * sqrt(share * (1 - share) / among + z2 / (4 * among * among))
-    return {
-        "rate": round(share, 6),
-        "interval": {
-            "low": round(max(middle - wide, 0.0), 6),
-            "high": round(min(middle + wide, 1.0), 6),
-        },
-    }
+    share = won / among
+    return {"rate": round(share, 6), "interval": _interval(wilson(share, among))}
 
 
 def tally_answer(

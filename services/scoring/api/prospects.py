@@ -3,7 +3,6 @@
 import asyncio
 from datetime import datetime, timedelta
 from typing import Annotated, Any
-from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Query, Request
@@ -21,17 +20,16 @@ from services.scoring.api.prospect_examples import PROSPECT, SOURCES, SUMMARY
 from services.scoring.api.reads import READS, database_of
 from services.scoring.projector.details import describe
 from services.scoring.prospect_queries import Costs, Filters, Spent, Tally
-from services.scoring.queries import policies_in_force
+from services.scoring.queries import count_by, list_by, policies_in_force
 from services.scoring.screening.policy import CLASSES, HORIZONS
 from services.scoring.screening.words import CLASSES as CLASS_WORDS
-from shared.errors import BadRequest, FieldError, Unprocessable
+from shared.errors import FieldError, Unprocessable
 from shared.http.answers import answer
 from shared.http.language import Lang
 from shared.http.openapi import kernel_of, page_of, shown
 from shared.http.paging import (
     Between,
     Page,
-    PageRequest,
     TimeRange,
     cut_page,
     decode_cursor,
@@ -94,15 +92,15 @@ async def list_prospects(
     )
     field, descending = parse_sort(sort, queries.SORTS)
     async with database_of(request).read() as conn:
-        found = await queries.list_prospects(
+        found = await list_by(
             conn,
-            filters,
-            field,
+            filters.where(),
+            queries.SORTS[field][0],
             descending=descending,
-            after=_after(page, sort, field),
+            after=page.after(sort, queries.SORTS[field][1]),
             limit=page.limit + 1,
         )
-        total = await queries.count_prospects(conn, filters) if page.count else None
+        total = await count_by(conn, filters.where()) if page.count else None
         in_force = await policies_in_force(conn)
     items, next_cursor = cut_page(
         found, page.limit, lambda last: (sort, last.sorted_by, last.customer_id)
@@ -119,16 +117,6 @@ async def list_prospects(
         if details.prospect is not None
     ]
     return answer(page_answer(shown_items, next_cursor, total))
-
-
-def _after(page: PageRequest, sort: str, field: str) -> tuple[Any, UUID] | None:
-    """Where the page begins; a cursor of another order is as bogus as one of another list."""
-    if page.cursor is None:
-        return None
-    of, value, customer_id = decode_cursor(page.cursor, queries.SORTS[field][1])
-    if of != sort:
-        raise BadRequest("invalid_cursor")
-    return value, customer_id
 
 
 @router.get(

@@ -3,7 +3,6 @@
 import asyncio
 from collections import Counter
 from typing import Annotated, Any
-from uuid import UUID
 
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
@@ -18,15 +17,13 @@ from services.scoring.policies import Band, Cell
 from services.scoring.projection import SCORES
 from services.scoring.projector.details import describe
 from shared.as_of import AsOf, OnBasis, as_it_was
-from shared.errors import BadRequest, NotFound
+from shared.errors import NotFound
 from shared.http.answers import answer
 from shared.http.language import Lang
 from shared.http.openapi import Customer, page_of, shown
 from shared.http.paging import (
     Page,
-    PageRequest,
     cut_page,
-    decode_cursor,
     page_answer,
     parse_sort,
     sorts,
@@ -137,15 +134,15 @@ async def list_scores(
     filters = queries.Filters(churn_band=churn_band, rfm_class=rfm_class, matrix=matrix)
     field, descending = parse_sort(sort, queries.SORTS)
     async with database_of(request).read() as conn:
-        found = await queries.list_scores(
+        found = await queries.list_by(
             conn,
-            filters,
-            field,
+            filters.where(),
+            queries.SORTS[field][0],
             descending=descending,
-            after=_after(page, sort, field),
+            after=page.after(sort, queries.SORTS[field][1]),
             limit=page.limit + 1,
         )
-        total = await queries.count_scores(conn, filters) if page.count else None
+        total = await queries.count_by(conn, filters.where()) if page.count else None
         in_force = await queries.policies_in_force(conn)
     shown_items, next_cursor = cut_page(
         found, page.limit, lambda last: (sort, last.sorted_by, last.customer_id)
@@ -155,13 +152,3 @@ async def list_scores(
     pairs = zip(shown_items, described, strict=True)
     items = [score_answer(scored, details, language) for scored, details in pairs]
     return answer(page_answer(items, next_cursor, total))
-
-
-def _after(page: PageRequest, sort: str, field: str) -> tuple[Any, UUID] | None:
-    """Where the page begins; a cursor of another order is as bogus as one of another list."""
-    if page.cursor is None:
-        return None
-    of, value, customer_id = decode_cursor(page.cursor, queries.SORTS[field][1])
-    if of != sort:
-        raise BadRequest("invalid_cursor")
-    return value, customer_id

@@ -1,6 +1,6 @@
 """What the facts mean at the clock, and when time alone will change that."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime
 
 import msgspec
 
@@ -16,7 +16,7 @@ from services.scoring.projector.seen import Seen
 from services.scoring.projector.state import State, month_of
 from services.scoring.projector.trained import TrainedJudge
 from services.scoring.projector.view import Risk, ShadowRisk, Totals, View
-from shared.moments import moment
+from shared.moments import midnight, moment
 from shared.projection import Policies
 
 
@@ -39,7 +39,7 @@ def derive(state: State, clock: datetime | None, policies: Policies) -> View:
     return View(
         model=model,
         policy=policy,
-        at=max(heard, _midnight(today, utcoffset)),
+        at=max(heard, midnight(today, utcoffset)),
         churn=risk(rules.churn_model(policies), scoring, state, today),
         rfm=rfm(state, today - state.last_day, rules.rfm_cuts(policies), scoring),
         rules=rules.label(policies, rules.SCORING),
@@ -52,7 +52,7 @@ def derive(state: State, clock: datetime | None, policies: Policies) -> View:
         totals=Totals(state.days, state.first_day, state.last_day, last_at, utcoffset),
         shadow=_shadow(rules.shadow_model(policies), scoring, state, today),
         origin=origin(state),
-        due_at=_midnight(today + 1, utcoffset),
+        due_at=midnight(today + 1, utcoffset),
     )
 
 
@@ -101,17 +101,12 @@ def _of_who_never_bought(state: State, clock: datetime | None, policies: Policie
     found = satisfaction(state, today, scoring.satisfaction, rules.usual_satisfaction(policies))
     return msgspec.structs.replace(
         view,
-        at=heard if found is None else max(heard, _midnight(today, 0)),
+        at=heard if found is None else max(heard, midnight(today, 0)),
         matrix=cell if cell.cell else None,
         satisfaction=found,
-        due_at=due_at if found is None else _sooner(due_at, _midnight(today + 1, 0)),
+        due_at=due_at if found is None else _sooner(due_at, midnight(today + 1, 0)),
     )
 
 
 def _sooner(one: datetime | None, other: datetime) -> datetime:
     return other if one is None else min(one, other)
-
-
-def _midnight(day: int, utcoffset: int) -> datetime:
-    """The first moment of a local day, in UTC; a whole minute, since offsets are."""
-    return datetime.fromordinal(day).replace(tzinfo=UTC) - timedelta(minutes=utcoffset)

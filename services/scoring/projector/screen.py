@@ -1,6 +1,6 @@
 """What is kept of how somebody came, and of whom never bought: what is to be expected of them."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from services.scoring.projector.prospecting import contacts_within, first_contact, first_spend
 from services.scoring.projector.state import State
@@ -15,7 +15,7 @@ from services.scoring.screening.policy import (
     prospect_class,
     worth_of,
 )
-from shared.moments import local_day, moment
+from shared.moments import local_day, midnight, moment
 
 
 def origin(state: State) -> Origin | None:
@@ -69,8 +69,8 @@ def screened(
     days = turns(known)
     turned = max((day for day in days if day <= today), default=known.seen_day)
     turn = min((day for day in days if day > today), default=None)
-    at = max(first, _midnight(turned, offset))
-    due = None if turn is None else _midnight(turn, offset)
+    at = max(first, midnight(turned, offset))
+    due = None if turn is None else midnight(turn, offset)
     return Prospect(at, found, expected, prospect_class(model, found[-1])), due
 
 
@@ -97,7 +97,3 @@ def turns(known: Origin) -> list[int]:
         if day is not None:
             days += [day + age for age in ages]
     return days
-
-
-def _midnight(day: int, utcoffset: int) -> datetime:
-    return datetime.fromordinal(day).replace(tzinfo=UTC) - timedelta(minutes=utcoffset)

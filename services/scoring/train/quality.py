@@ -21,6 +21,7 @@ from services.scoring.backtest.figures import (
 from services.scoring.policies import Calibrated, Learnt
 from services.scoring.predict.visits import Floats, Mask
 from services.scoring.projector.seen import FEATURES
+from services.scoring.shares import wilson
 from services.scoring.train.errors import CannotTrain
 from services.scoring.train.learn import Mornings, learn
 from services.scoring.train.lines import rounded
@@ -34,7 +35,6 @@ MOST_CUTS = 3
 """Closed windows that a model is held against its baseline on."""
 MOST = 8_000
 """Customers of whom the intervals are drawn."""
-Z = 1.959964
 """Two-sided 95 %."""
 
 
@@ -262,15 +262,13 @@ def reliability(churned: Mask, said: Floats) -> list[dict[str, Any]]:
     curve = []
     for rows in measures.bins(said) if len(said) else []:
         count, share = len(rows), float(churned[rows].mean())
-        whole = 1 + Z**2 / count
-        middle = (share + Z**2 / (2 * count)) / whole
-        half = Z * np.sqrt(share * (1 - share) / count + Z**2 / (4 * count**2)) / whole
+        low, high = wilson(share, count)
         curve.append(
             {
                 "said": rounded(float(said[rows].mean())),
                 "came": rounded(share),
-                "low": rounded(float(max(middle - half, 0.0))),
-                "high": rounded(float(min(middle + half, 1.0))),
+                "low": rounded(low),
+                "high": rounded(high),
                 "customers": count,
             }
         )
