@@ -11,6 +11,7 @@ from deploy.local.kafka import KafkaServer
 from deploy.local.postgres import PostgresServer
 from deploy.local.temporary import temporary_postgres
 from shared import logging
+from tests.world import databases_dropped
 
 # How fast a machine is must not decide whether a test passes.
 settings.register_profile("steady", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -29,11 +30,19 @@ def postgres() -> Iterator[PostgresServer]:
 
 
 @pytest.fixture
-def database(postgres: PostgresServer) -> str:
+def database(postgres: PostgresServer) -> Iterator[str]:
     """The address of a fresh, empty database."""
     name = f"t{uuid.uuid4().hex}"
     postgres.create_database(name)
-    return postgres.url(name)
+    yield postgres.url(name)
+    postgres.drop_database(name)
+
+
+@pytest.fixture(autouse=True)
+def worlds_end_with_their_test() -> Iterator[None]:
+    """Fixtures of a wider scope are made before this one, and keep what they have made."""
+    with databases_dropped():
+        yield
 
 
 @pytest.fixture(scope="session")

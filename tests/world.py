@@ -1,11 +1,12 @@
 """A whole installation for one test: fresh databases, the services' APIs in process, their workers as tasks."""
 
 import asyncio
+import contextlib
 import importlib
 import os
 import secrets
 import uuid
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,6 +27,8 @@ from shared.settings import KernelSettings
 SERVICES = ("interaction", "profile", "scoring", "campaign")
 """What runs unless a test asks for others."""
 _templates: dict[int, dict[str, str]] = {}
+_made: list[tuple[PostgresServer, str]] = []
+"""Databases of worlds that are not gone yet, in the order of their making."""
 
 
 async def _template(postgres: PostgresServer) -> dict[str, str]:
@@ -52,10 +55,22 @@ async def fresh_databases(postgres: PostgresServer) -> dict[str, str]:
             await conn.execute(
                 f'CREATE DATABASE "{database}" TEMPLATE "{template}" STRATEGY FILE_COPY'
             )
+            _made.append((postgres, database))
             urls[name] = postgres.url(database)
     finally:
         await conn.close()
     return urls
+
+
+@contextlib.contextmanager
+def databases_dropped() -> Iterator[None]:
+    """What `fresh_databases` makes within is gone afterwards: hundreds of worlds, 50 MB each, would fill a disk."""
+    before = len(_made)
+    yield
+    for server, database in _made[before:]:
+        if server.running():
+            server.drop_database(database)
+    del _made[before:]
 
 
 @dataclass

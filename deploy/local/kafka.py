@@ -175,7 +175,12 @@ class KafkaServer:
         before = size_of(self.log_path)
         logging = f"-Dlog4j2.configurationFile={POM.with_name('log4j2.properties')}"
         settings = str(self._dir / "server.properties")
-        command = [_java(), *_JVM, logging, "-cp", f"{self._libs}/*", "kafka.Kafka", settings]
+        # What its libraries unpack stays behind when the broker is killed: here, until it starts again.
+        unpacked = self._dir / "tmp"
+        shutil.rmtree(unpacked, ignore_errors=True)
+        unpacked.mkdir()
+        options = (*_JVM, f"-Djava.io.tmpdir={unpacked}", logging)
+        command = [_java(), *options, "-cp", f"{self._libs}/*", "kafka.Kafka", settings]
         self._process = spawn(command, log_path=self.log_path, env=os.environ, cwd=self._dir)
         while self._process.poll() is None:
             if _STARTED in said_since(self.log_path, before):
