@@ -143,4 +143,8 @@ class ServiceSettings(BaseSettings):
     worker_port: int = Field(
         0, ge=0, le=65535, description="Port of the worker's health and metrics."
     )
-    pool_size: int = Field(8, ge=1, description="Database connections per process.")
+    pool_size: int = Field(
+        8,
+        ge=1,
+        description="Database connections of an API process that may write, and as many that only read.",
+    )

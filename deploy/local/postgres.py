@@ -34,7 +34,7 @@ _STILL_DYING = ("is still in use", "lock file", "already exists")
 
 SETTINGS = {
     "listen_addresses": "",
-    "max_connections": "200",
+    "max_connections": "400",
     "fsync": "on",
     "synchronous_commit": "on",
     "full_page_writes": "on",
