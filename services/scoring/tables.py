@@ -204,18 +204,6 @@ forecast = Table(
 )
 """The newest forecast of each measure, with the weeks that it was made of."""
 
-learnt = Table(
-    "learnt",
-    metadata,
-    Column("name", Text, nullable=False),
-    Column("version", Integer, nullable=False),
-    Column("at", Time, nullable=False),
-    Column("about", JSONB, nullable=False),
-    PrimaryKeyConstraint("name", "version"),
-)
-"""What is said of recommenders and forecasts, also of those that are kept no more: `recommend-product`
-and its like. The newest hundred of each name."""
-
 series = Table(
     "series",
     metadata,
