@@ -9,6 +9,7 @@ import asyncio
 import dataclasses
 import json
 import random
+import signal
 import sys
 from pathlib import Path
 
@@ -28,6 +29,8 @@ def main() -> int:
     chosen = options.parse_args()
     kinds = [int(number) for number in chosen.kinds.split(",") if number] or None
     print(f"seed {chosen.seed}", flush=True)
+    # Servers, folders and disks in memory go when it is ended, however that is done.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     numbers = drawn(chosen.seed, chosen.faults, kinds)
     report = asyncio.run(
         run(
