@@ -26,6 +26,7 @@ from tests.chaos.generator import Generator
 from tests.chaos.observer import Observer
 from tests.chaos.plant import LEASE_SECONDS, PARTITIONS, Plant
 from tests.chaos.probe import Probe
+from tests.world import fresh_databases
 
 REQUEST_SECONDS = 2.5
 """How long a client waits for the broker, see tests/chaos/process.py."""
@@ -362,7 +363,12 @@ async def astray(bench: Bench) -> str:
         here.start(name, **{f"{service.upper()}_DATABASE_URL": here.urls[other]})
     else:
         what = f"{service} with another log"
-        here.start(name, NAMESPACE="astray")
+        elsewhere = (
+            {"NAMESPACE": "astray"}
+            if here.kafka is not None
+            else {"EVENT_LOG_URL": (await fresh_databases(here.postgres))["log"]}
+        )
+        here.start(name, **elsewhere)
     if not await here.gone(name, 120) or not here.processes[name].returncode:
         bench.generator.ledger.wrong.append(f"O8: {what} was not refused: {here.said(name)}")
         await here.kill(name)
