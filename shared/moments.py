@@ -8,6 +8,7 @@ HOUR = 60 * MINUTE
 DAY = 24 * HOUR
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH_DAY = _EPOCH.toordinal()
 
 
 def micros(at: datetime) -> int:
@@ -33,9 +34,9 @@ def local_hour(at: int, utcoffset: int) -> int:
 
 def midnight(day: int, utcoffset: int) -> datetime:
     """Return the first moment of a local day (its ordinal), in UTC; a whole minute, since offsets are."""
-    return datetime.fromordinal(day).replace(tzinfo=UTC) - timedelta(minutes=utcoffset)
+    return _EPOCH + timedelta(day - _EPOCH_DAY, -60 * utcoffset)
 
 
 def local_day(at: int, utcoffset: int) -> int:
     """Return the local date as its proleptic Gregorian ordinal (1 = 1 January of year 1)."""
-    return (at + utcoffset * MINUTE) // DAY + _EPOCH.toordinal()
+    return (at + utcoffset * MINUTE) // DAY + _EPOCH_DAY

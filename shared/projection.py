@@ -37,8 +37,7 @@ class Policy:
 Policies = Mapping[str, Policy]
 
 
-@dataclass(frozen=True, slots=True)
-class Announcement:
+class Announcement(msgspec.Struct, frozen=True, gc=False):
     """One difference to be told. `time` is when it became so (business time, UTC)."""
 
     type: str

@@ -4,20 +4,23 @@ Requests that arrive while an append is under way are appended together by the n
 """
 
 import asyncio
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import cache
 from typing import Any
 from uuid import UUID
 
 import msgspec
+from prometheus_client import Counter
 
 from services.interaction import arrivals
 from services.interaction.arrivals import CUSTOMER_ID, NUMBER, Arrival
 from services.interaction.judging import Judge, Refused
 from services.interaction.naming import name_customers
 from services.interaction.passed import Passed
+from services.interaction.plain import Plain
 from services.interaction.recalling import UNKNOWN_CONTENT
 from services.interaction.sent import CloudEvent, Sent, Translated, Unreadable
 from shared import metrics
@@ -92,9 +95,13 @@ class Door:
         if isinstance(event, Unreadable):
             problem = event.problem
             return Verdict(event.id, "rejected", problem.code, problem.errors, problem.params)
-        shown = _shown_id(event)
         try:
-            arrival = self._judged(event, caller, history, received)
+            if isinstance(event, Plain):
+                shown: str | None = event.id
+                arrival = self._judge.plain(event, caller.name, history, received)
+            else:
+                shown = _shown_id(event)
+                arrival = self._judged(event, caller, history, received)
         except Refused as refused:
             return Verdict(shown, "rejected", refused.code, refused.errors, refused.params)
         if not caller.may_publish(arrival.source):
@@ -244,9 +251,18 @@ def _shown_id(event: Sent) -> str | None:
 
 
 def _count(verdicts: Sequence[Verdict]) -> None:
-    counts = Counter((v.status, v.arrival.type if v.arrival else "unusable") for v in verdicts)
-    for (status, type_), count in counts.items():
-        metrics.events_ingested.labels(status, type_).inc(count)
+    counts: dict[tuple[str, str], int] = {}
+    for verdict in verdicts:
+        what = verdict.status, verdict.arrival.type if verdict.arrival else "unusable"
+        counts[what] = counts.get(what, 0) + 1
+    for what, count in counts.items():
+        _counter(*what).inc(count)
+
+
+@cache
+def _counter(status: str, type_: str) -> Counter:
+    """Looking it up by its labels costs more than counting does; there are few."""
+    return metrics.events_ingested.labels(status, type_)
 
 
 def _repeats_within(verdicts: Sequence[Verdict]) -> None:

@@ -15,9 +15,11 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 import orjson
+from msgspec import UNSET
 from pydantic import ValidationError
 
 from services.interaction.arrivals import CUSTOMER_ID, NUMBER, Arrival
+from services.interaction.plain import Plain
 from shared.clock import Clock
 from shared.errors import BadRequest, FieldError, TenureError
 from shared.http.json_text import parse_json
@@ -97,6 +99,26 @@ class Judge:
             history=history,
             received=received,
             content=content,
+        )
+
+    def plain(
+        self, sent: Plain, default_source: str, history: str | None, received: datetime
+    ) -> Arrival:
+        """An event of which nothing can be wrong any more but its customer and its time. Raises `Refused`."""
+        source = sent.source or _text(default_source, "/source")
+        identifiers = _customer(sent.customer)
+        time, offset = self._time(None if sent.time is UNSET else sent.time, None, received)
+        return Arrival(
+            id=sent.id,
+            source=source,
+            type=sent.type,
+            time=time,
+            utcoffset=offset,
+            receivedtime=received,
+            contenthash=sent.content(),
+            customer=identifiers,
+            history=history,
+            data=sent.data,
         )
 
     def cloudevent(self, value: bytes, content_type: str | None, recorded_at: datetime) -> Arrival:
@@ -179,13 +201,14 @@ class Judge:
             raise _out_of_range()
         if local is None:
             zone = ZoneInfo(timezone) if isinstance(timezone, str) else self._zone
-            return at, _minutes(zone, at)
+            # Offsets change at full seconds.
+            return at, _minutes(zone, at.replace(microsecond=0))
         return at, int(local.total_seconds() // 60)
 
 
 @lru_cache(maxsize=64)
 def _minutes(zone: ZoneInfo, at: datetime) -> int:
-    """From UTC to local time. All events of a request that say nothing of their time ask for the same moment."""
+    """From UTC to local time. Events that say nothing of their time ask for the same few moments."""
     local = at.astimezone(zone).utcoffset() or timedelta()
     return int(local.total_seconds() // 60)
 

@@ -28,6 +28,7 @@ from shared.errors import (
 )
 from shared.http.bodies import media_type, parse_json, read_body
 from shared.http.idempotency import request_hash
+from shared.http.validation import json_pointer
 from shared.ids import new_id
 from shared.kernel import Kernel
 from shared.language import EVENT_TYPES
@@ -77,7 +78,7 @@ def event_of(
     kernel: Kernel = request.app.state.kernel
     unknown = sorted(data.keys() - EVENT_TYPES[type_].fields - besides)
     if unknown:
-        errors = [FieldError(f"/{name[:64]}", "unknown_field") for name in unknown[:50]]
+        errors = [FieldError(json_pointer([name[:64]]), "unknown_field") for name in unknown[:50]]
         raise Unprocessable("validation_failed", errors=errors)
     sent = {"id": new_id(), "type": type_, "customer": customer, "data": dict(data)}
     if at is not None:

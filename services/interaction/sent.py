@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from services.interaction.judging import Refused
+from services.interaction.plain import Plain, read_plain
 from shared.errors import BadRequest, TooLarge
 from shared.http.json_text import DEPTH, parse_json
 
@@ -45,8 +46,20 @@ class Translated:
     place: Callable[[str], str]
 
 
-Sent = Any | CloudEvent | Translated | Unreadable
+Sent = Any | CloudEvent | Translated | Plain | Unreadable
 """What the door judges. Any: the JSON of an event in our own spelling."""
+
+
+def read_sent(body: bytes) -> tuple[Sequence[Sent], bool]:
+    """The events of a body in our own spelling, those in their plain form as `Plain`, and whether they came as a
+    list. Raises BadRequest, TooLarge."""
+    plain = read_plain(body)
+    if plain and None not in plain and len(plain) <= MOST_EVENTS:
+        return plain, body[:1] == b"["
+    sent, listed = read_events(body)
+    if plain:
+        sent = [one or other for one, other in zip(plain, sent, strict=True)]
+    return sent, listed
 
 
 def read_events(body: bytes) -> tuple[Sequence[Any], bool]:

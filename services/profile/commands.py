@@ -35,6 +35,8 @@ TagCode = Annotated[
     ),
 ]
 _LEAP_YEAR = "2000"
+_DAY29 = "(0[1-9]|[12][0-9])"
+_DAY = "(0[1-9]|[12][0-9]|3[01])"
 _WRITTEN = re.compile(r"(?:[0-9]{4}|-)-[0-9]{2}-[0-9]{2}")
 
 
@@ -54,7 +56,15 @@ Birthday = Annotated[
     str,
     StringConstraints(min_length=7, max_length=10),
     AfterValidator(_birthday),
-    WithJsonSchema({"type": "string", "pattern": r"^([0-9]{4}|-)-[0-9]{2}-[0-9]{2}$"}),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "anyOf": [
+                {"format": "date", "pattern": "^[0-9]{4}-"},
+                {"pattern": f"^--((0[13578]|1[02])-{_DAY}|(0[469]|11)-({_DAY29}|30)|02-{_DAY29})$"},
+            ],
+        }
+    ),
 ]
 
 

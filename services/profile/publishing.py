@@ -1,5 +1,6 @@
 """A new version of a policy: numbered, immutable, told to every partition in one transaction."""
 
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -11,18 +12,26 @@ from shared.outbox import OUTBOX
 from shared.own_events import everywhere
 from shared.positions import Position, render
 
+Hold = Callable[[int], None]
+"""Looks at the newest version before another is made; raises what forbids it."""
 
-async def publish(kernel: Kernel, name: str, rules: Rules, by: str) -> tuple[int, str]:
+
+async def publish(kernel: Kernel, name: str, rules: Rules, by: str, hold: Hold) -> tuple[int, str]:
     """Publish thresholds as the next version; answer it, and the position of what was written.
 
     The same thresholds as the newest version's are published as no other version: then the position
     is empty.
     """
-    return await publish_body(kernel, name, body(rules), by, body(BUILT_IN[name]))
+    return await publish_body(kernel, name, body(rules), by, body(BUILT_IN[name]), hold)
 
 
 async def publish_body(
-    kernel: Kernel, name: str, values: dict[str, Any], by: str, built_in: dict[str, Any]
+    kernel: Kernel,
+    name: str,
+    values: dict[str, Any],
+    by: str,
+    built_in: dict[str, Any],
+    hold: Hold,
 ) -> tuple[int, str]:
     """The same of any policy. `built_in`: its first version."""
     now = kernel.clock()
@@ -30,6 +39,7 @@ async def publish_body(
         await conn.execute("SELECT pg_advisory_xact_lock(hashtextextended($1, 12))", name)
         note = await conn.fetchval("SELECT note FROM task WHERE name = $1", f"policy {name}")
         newest = note or {"version": 1, "body": built_in}
+        hold(newest["version"])
         if newest["body"] == values:
             return newest["version"], ""
         version = newest["version"] + 1

@@ -143,7 +143,6 @@ _FIND = Compiled(
         _HEAD.c.parts,
         _HEAD.c.partition,
         _merged_from(_HEAD),
-        _HEAD.c.state,
         _HEAD.c.view,
         _HEAD.c.told,
         _CLOCK.label("clock"),

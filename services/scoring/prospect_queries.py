@@ -96,6 +96,27 @@ _MONTH = "to_char(date '0001-01-01' + (seen_day - 1), 'YYYY-MM')"
 _ALL = "NULL::text"
 
 
+MOST_SEEN = 200_000
+"""Customers that sources are counted over at once, the newest ones of a period."""
+
+
+async def counted_from(conn: ReadConnection, days: tuple[int, int], most: int = MOST_SEEN) -> int:
+    """The first day from which on a period holds at most so many customers (or its last day with any)."""
+    over = await conn.fetchrow(
+        "SELECT min(seen_day) AS day, count(*) AS seen FROM (SELECT seen_day FROM score"
+        " WHERE seen_day >= $1 AND seen_day < $2 ORDER BY seen_day DESC LIMIT $3) AS newest",
+        *days,
+        most + 1,
+    )
+    assert over is not None, "an aggregate has a row"
+    if over["seen"] <= most:
+        return days[0]
+    newest = await conn.fetchval(
+        "SELECT max(seen_day) FROM score WHERE seen_day >= $1 AND seen_day < $2", *days
+    )
+    return min(int(over["day"]) + 1, int(newest))
+
+
 async def tallies(
     conn: ReadConnection,
     days: tuple[int, int],

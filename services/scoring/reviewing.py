@@ -5,7 +5,8 @@ from datetime import datetime, timedelta
 
 import orjson
 
-from services.scoring.policies import SCORING
+from services.scoring.fitting import ENOUGH
+from services.scoring.policies import POPULATION, SCORING
 from shared.database import Connection, ReadConnection
 from shared.kernel import Kernel
 from shared.service import Task
@@ -17,7 +18,10 @@ TURNED = timedelta(hours=12)
 """After so long a month is over for everybody, wherever they live."""
 
 _OCCASION = """
-SELECT (SELECT min(clock) FROM checkpoint WHERE topic = 'customers' AND version = $1
+SELECT (SELECT count(*) FROM (SELECT FROM score WHERE purchase_days > 0 LIMIT $2) AS enough) AS buyers,
+ (SELECT count(DISTINCT partition) FROM policy WHERE name = $3) AS told,
+ (SELECT count(*) FROM checkpoint WHERE topic = 'customers' AND version = $1) AS partitions,
+ (SELECT min(clock) FROM checkpoint WHERE topic = 'customers' AND version = $1
         HAVING count(clock) = count(*)) AS clock,
  EXISTS (SELECT FROM score WHERE matrix IS NOT NULL) AS anybody,
  EXISTS (SELECT FROM score WHERE history <> '[]') AS open,
@@ -58,10 +62,14 @@ def month_before(at: datetime) -> str:
 
 
 async def occasion(conn: ReadConnection, version: int) -> Occasion | None:
-    """Whether there is a month to review: everything due is derived, and no backfill is open."""
-    row = await conn.fetchrow(_OCCASION, version)
+    """Whether there is a month to review: everything due is derived, and no backfill is open. Where there are enough
+    customers to divide by quantile it waits until every partition knows the first quantiles: by the absolute
+    thresholds that hold before, everybody would seem to have moved a moment later."""
+    row = await conn.fetchrow(_OCCASION, version, ENOUGH, POPULATION)
     assert row is not None, "a query of scalars has a row"
     if row["clock"] is None or row["open"] or not row["anybody"]:
+        return None
+    if row["buyers"] >= ENOUGH and row["told"] < row["partitions"]:
         return None
     month = month_before(row["clock"])
     if row["last"] is not None and row["last"] >= month:

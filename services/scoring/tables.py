@@ -98,6 +98,8 @@ for _name, _column in (
     ("prospect_by_day", score.c.seen_day),
 ):
     Index(_name, _column.desc().nulls_last(), score.c.customer_id, postgresql_where=PROSPECT)
+# Who came in a period, buyers too: sources are counted over it.
+Index("score_by_seen_day", score.c.seen_day)
 
 score_item = item_table(metadata, "score_item")
 
@@ -203,6 +205,18 @@ forecast = Table(
     Column("history", LargeBinary, nullable=False),
 )
 """The newest forecast of each measure, with the weeks that it was made of."""
+
+learnt = Table(
+    "learnt",
+    metadata,
+    Column("name", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("at", Time, nullable=False),
+    Column("about", JSONB, nullable=False),
+    PrimaryKeyConstraint("name", "version"),
+)
+"""What is said of recommenders and forecasts, also of those that are kept no more: `recommend-product`
+and its like. The newest hundred of each name."""
 
 series = Table(
     "series",

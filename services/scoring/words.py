@@ -7,6 +7,10 @@ ERRORS: Words = {
         "en": "There is no such model, or no such version of it.",
         "zh": "没有找到该模型或该版本。",
     },
+    "model_not_trainable": {
+        "en": "This model is fitted by itself; only churn is trained, looked at and put in force.",
+        "zh": "该模型自动拟合；只有 churn 可以训练、试运行和启用。",
+    },
     "training_not_found": {
         "en": "There is no such training of this model.",
         "zh": "没有找到该模型的此次训练。",
@@ -384,6 +388,31 @@ TRAININGS: Words = {
 }
 
 MEANINGS: Words = {
+    "purchases": {
+        "en": "What customers will buy and when, and so their value: days with a purchase.",
+        "zh": "客户何时购买、购买几次，并由此推算价值（以购买日计）。",
+    },
+    "rfm": {
+        "en": "Where the scores 1 to 5 of recency, frequency and money begin.",
+        "zh": "最近购买、购买次数与金额各档（1 至 5 分）的起点。",
+    },
+    "population": {
+        "en": "What is usual among all customers, by what reasons compare and the matrix divides;"
+        " what a purchase is worth.",
+        "zh": "全部客户的通常水平，用于原因对照与矩阵划分；以及单次购买的价值。",
+    },
+    "prospects": {
+        "en": "How likely who has not bought yet is to buy within 28 and 90 days.",
+        "zh": "尚未购买者在 28 天与 90 天内首次购买的概率。",
+    },
+    "recommend": {
+        "en": "What customers need again within 28 days, and what may be new to them.",
+        "zh": "客户 28 天内可能再次需要、以及可能尝试的商品。",
+    },
+    "demand": {
+        "en": "Demand per category and week, 1 to 8 weeks ahead.",
+        "zh": "未来 1 至 8 周各品类每周的需求。",
+    },
     "calibrated": {
         "en": "Probability of no purchase in the next {days} days (trained on the log, calibrated).",
         "zh": "未来 {days} 天内不再购买的概率（基于日志训练并校准）。",
@@ -392,6 +421,52 @@ MEANINGS: Words = {
         "en": "Probability of no purchase in the next {days} days (BG/NBD over purchase days).",
         "zh": "未来 {days} 天内不再购买的概率（基于购买日的 BG/NBD 模型）。",
     },
+}
+
+KINDS_OF_FITS: Words = {
+    "bg_nbd": {"en": "BG/NBD over purchase days", "zh": "购买日 BG/NBD 模型"},
+    "calibrated": {"en": "Trained on the log", "zh": "基于日志训练"},
+    "purchases": {"en": "BG/NBD over purchase days", "zh": "购买日 BG/NBD 模型"},
+    "rfm": {"en": "Cut points", "zh": "分档界值"},
+    "population": {"en": "What is usual; Gamma-Gamma", "zh": "总体参照值；Gamma-Gamma 模型"},
+    "prospects": {"en": "Rates of first purchases", "zh": "首购率"},
+    "recommend": {"en": "Recommendations", "zh": "商品推荐"},
+    "demand": {"en": "Demand forecast", "zh": "需求预测"},
+}
+
+FIT_NOTES: Words = {
+    "nothing": {
+        "en": "Nothing is fitted yet: it takes {enough} customers with a purchase.",
+        "zh": "尚未拟合：至少需要 {enough} 位有购买记录的客户。",
+    },
+    "no_prospects": {
+        "en": "Nothing is fitted yet: it takes {enough} prospects, and four weeks since the first of"
+        " them was seen.",
+        "zh": "尚未拟合：至少需要 {enough} 位潜在客户，且距首位出现满四周。",
+    },
+    "beside": {
+        "en": "Published with {model}. How BG/NBD foretells stands beside every trained version of"
+        " churn, as bg_nbd; standard errors only say how well the data fixes the parameters.",
+        "zh": "与 {model} 一同发布。BG/NBD 的预测效果列在 churn 每个训练版本的 bg_nbd 一栏；"
+        "标准误只说明参数估计的精度。",
+    },
+    "cuts": {
+        "en": "The smallest values that score 2, 3, 4 and 5; null where nobody scores so high.",
+        "zh": "得 2、3、4、5 分的最小值；无人达到时为空。",
+    },
+    "population": {
+        "en": "spend_year and active_months: the smallest values among the top 95, 90, ..., 5 %."
+        " purchase_value: Gamma-Gamma, in minor units.",
+        "zh": "spend_year 与 active_months：前 95%、90%……5% 中的最小值；purchase_value 为 Gamma-Gamma"
+        " 参数，以最小货币单位计。",
+    },
+    "demand": {
+        "en": "Errors at earlier weeks, as multiples of the usual change from week to week, beside"
+        " those of the 4-week mean (ratio below 1: better).",
+        "zh": "以周间平均变动为单位的历史预测误差，与四周均值对照（比值小于 1 为更优）。",
+    },
+    "at_bound": NOTES["at_bound"],
+    "not_converged": NOTES["not_converged"],
 }
 
 OFFERS: Words = {

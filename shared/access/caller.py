@@ -25,3 +25,9 @@ class Caller:
     def may_publish(self, source: str) -> bool:
         """Whether events may be published under this source."""
         return not self.source_prefixes or source.startswith(self.source_prefixes)
+
+    @property
+    def own_source(self) -> str:
+        """The name, under the first of the prefixes where nothing may be published under the bare name."""
+        may = self.may_publish(self.name)
+        return self.name if may else f"{self.source_prefixes[0]}{self.name}"

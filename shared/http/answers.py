@@ -40,4 +40,4 @@ def answer(
     content: Any, *, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> Response:
     """An answer as it stands: FastAPI neither converts nor checks it again."""
-    return Response(to_json(content), status, dict(headers or {}), "application/json")
+    return Response(to_json(content), status, headers or None, "application/json")

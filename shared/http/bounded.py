@@ -35,7 +35,7 @@ class Bounded:
         self._requests = 0
         self._bytes = 0
         self._deadlines = Deadlines()
-        self._shown = metrics.http_body_bytes.labels(service)
+        metrics.http_body_bytes.labels(service).set_function(lambda: self._bytes)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["path"] in UNBOUNDED:
@@ -51,7 +51,7 @@ class Bounded:
             if self._bytes > held and self._bytes + size > self._most_bytes:
                 raise self._refusal("bytes", Unavailable("overloaded"))
             held += size
-            self._hold(size)
+            self._bytes += size
 
         scope.setdefault("state", {})["hold"] = hold
         self._requests += 1
@@ -59,7 +59,7 @@ class Bounded:
             await self._in_time(scope, receive, send)
         finally:
             self._requests -= 1
-            self._hold(-held)
+            self._bytes -= held
 
     async def _in_time(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Cut short what has not begun to answer in time: counted from the arrival of the body's end."""
@@ -90,10 +90,6 @@ class Bounded:
             if waits_for_client:
                 raise self._refusal("body", BodyLate()) from None
             raise self._refusal("answer", Unavailable()) from None
-
-    def _hold(self, size: int) -> None:
-        self._bytes += size
-        self._shown.set(self._bytes)
 
     def _refusal(self, reason: str, problem: Problem) -> Problem:
         metrics.http_refused.labels(self._service, reason).inc()

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from http import HTTPStatus
 from uuid import UUID
 
-import structlog
 from prometheus_client import Counter, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -20,7 +19,7 @@ from shared.errors import BadRequest, InternalError, NotFound, Problem
 from shared.http.answers import answer
 from shared.http.headers import header
 from shared.http.problems import problem_of, respond
-from shared.logging import get_logger, reason
+from shared.logging import REQUEST_ID, get_logger, reason
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _QUIET = frozenset({"/healthz", "/readyz", "/metrics"})
@@ -53,7 +52,8 @@ class Edge:
         self._app = app
         self._service = service
         self._template = template
-        self._in_flight = metrics.http_in_flight.labels(service)
+        self._in_flight = 0
+        metrics.http_in_flight.labels(service).set_function(lambda: self._in_flight)
         self._counted: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -75,13 +75,13 @@ class Edge:
             await send(message)
 
         begun = time.perf_counter()
-        self._in_flight.inc()
-        tokens = structlog.contextvars.bind_contextvars(request_id=request_id)
+        self._in_flight += 1
+        token = REQUEST_ID.set(request_id)
         try:
             await self._app(scope, receive, sender)
         finally:
-            structlog.contextvars.reset_contextvars(**tokens)
-            self._in_flight.dec()
+            REQUEST_ID.reset(token)
+            self._in_flight -= 1
             self._record(scope, status, time.perf_counter() - begun, request_id)
 
     def _record(self, scope: Scope, status: int, seconds: float, request_id: str) -> None:

@@ -19,6 +19,7 @@ async def idempotency_key(
         Header(
             alias="Idempotency-Key",
             description="1 to 255 visible ASCII characters, kept 72 hours.",
+            json_schema_extra={"pattern": f"^[!-~]{{1,{_LONGEST}}}$"},
         ),
     ] = None,
 ) -> str | None:

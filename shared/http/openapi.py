@@ -3,7 +3,7 @@
 A schema that names itself (`shapes.named`) and whatever Pydantic puts beneath a schema (`$defs`) become components.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Path, Request
@@ -49,6 +49,7 @@ _PROBLEM_ANSWER = {
     "description": "A problem document.",
     "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
 }
+_NOT_SEEN_YET = "Done, and not seen yet: reads that wait for its `Tenure-Position` will see it. Maybe only the `id`."
 _OBSOLETE = ("HTTPValidationError", "ValidationError")
 _SCHEMAS = "#/components/schemas/"
 
@@ -82,10 +83,24 @@ def body(
     return {"requestBody": request}
 
 
-def shown(example: Any, description: str, *, status: int = 200) -> dict[int | str, dict[str, Any]]:
-    """The `responses` of a route: an answer as it comes."""
+def shown(
+    example: Any, description: str, *, status: int = 200, links: Mapping[str, Any] | None = None
+) -> dict[int | str, dict[str, Any]]:
+    """The `responses` of a route: an answer as it comes, and what can be asked about it."""
     content = {"application/json": {"example": example}}
-    return {status: {"description": description, "content": content}}
+    answer: dict[str, Any] = {"description": description, "content": content}
+    return {status: answer | ({"links": links} if links else {})}
+
+
+def links(
+    parameters: Mapping[str, str], *, reads: Sequence[str] = (), writes: Sequence[str] = ()
+) -> dict[str, Any]:
+    """OpenAPI's links from a write to operations about the same thing. `parameters`: where in the answer each of theirs
+    stands. Reads wait until they know of the write."""
+    known = {"header.Tenure-Wait-For": "$response.header.Tenure-Position"}
+    asked = [(name, dict(parameters) | known) for name in reads]
+    asked += [(name, dict(parameters)) for name in writes]
+    return {name: {"operationId": name, "parameters": given} for name, given in asked}
 
 
 def page_of(item: Any) -> dict[str, Any]:
@@ -93,12 +108,22 @@ def page_of(item: Any) -> dict[str, Any]:
     return {"items": [item], "next_cursor": None}
 
 
-def _tidy_operation(operation: dict[str, Any]) -> None:
+def _tidy_operation(method: str, operation: dict[str, Any]) -> None:
     responses = operation.setdefault("responses", {})
+    if _is_command(method, operation) and "202" not in responses:
+        done = responses.get("201") or responses.get("200") or {}
+        if "content" in done:
+            responses["202"] = {"description": _NOT_SEEN_YET, "content": done["content"]}
     responses.pop("422", None)
     responses["default"] = _PROBLEM_ANSWER
     for parameter in operation.get("parameters", []):
         parameter["schema"] = _not_null(parameter["schema"])
+
+
+def _is_command(method: str, operation: dict[str, Any]) -> bool:
+    """Whether it changes something at once, by its own service: events are taken by `POST`s without a key."""
+    names = {parameter["name"] for parameter in operation.get("parameters", [])}
+    return method in {"put", "patch", "delete"} or "Idempotency-Key" in names
 
 
 def _not_null(schema: Schema) -> Schema:
@@ -156,8 +181,8 @@ def tidy(schema: dict[str, Any]) -> dict[str, Any]:
     schemas["Problem"] = PROBLEM
     components["securitySchemes"] = _SECURITY
     schema["security"] = [{"bearer": []}, {"basic": []}]
-    for _, _, operation in operations(schema):
-        _tidy_operation(operation)
+    for method, _, operation in operations(schema):
+        _tidy_operation(method, operation)
     hoisted: dict[str, Any] = {}
     for name, one in schemas.items():
         _keep(name, one, hoisted)

@@ -1,6 +1,7 @@
 """What Pydantic found wrong, in our codes and with pointers into what the caller sent."""
 
 from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
@@ -63,7 +64,8 @@ def code_of(kind: str, context: Mapping[str, Any]) -> tuple[str, dict[str, Any]]
     """Our code for Pydantic's error type, and the parameters of its words."""
     if kind in _LIMITS:
         code, name = _LIMITS[kind]
-        return code, {"limit": context.get(name)}
+        limit = context.get(name)
+        return code, {"limit": limit.isoformat() if isinstance(limit, date) else limit}
     code = _CODES.get(kind) or _KINDS.get(kind.partition("_")[0], "invalid")
     if code == "not_allowed":
         expected = str(context.get("expected") or context.get("expected_tags") or "")

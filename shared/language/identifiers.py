@@ -93,7 +93,9 @@ def normalise(type: str, value: str) -> str | None:  # noqa: A002  (the domain's
     a number name nobody.
     """
     stripped = value.strip()
-    if len(stripped) > MAX_LENGTH or _is_worthless(stripped) or _CONTROL.search(stripped):
+    if len(stripped) > MAX_LENGTH or _is_worthless(stripped):
+        return None
+    if not stripped.isprintable() and _CONTROL.search(stripped):
         return None
     if type == "email":
         return _email(stripped)
@@ -103,7 +105,9 @@ def normalise(type: str, value: str) -> str | None:  # noqa: A002  (the domain's
 
 
 def _is_worthless(value: str) -> bool:
-    return _NOTHING.fullmatch(value) is not None or value.lower() in _WORTHLESS
+    if value.lower() in _WORTHLESS:
+        return True
+    return not value[:1].isalpha() and _NOTHING.fullmatch(value) is not None
 
 
 def _email(value: str) -> str | None:

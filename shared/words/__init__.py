@@ -49,21 +49,22 @@ def say(words: Words, code: str, language: Language, /, **params: Any) -> str:
         return _format(text, (), params)
     return "".join(
         [
-            literal if name is None else f"{literal}{params.get(name, '{' + name + '}')}"
-            for literal, name in pieces
+            f"{literal}{params[name]:{spec}}" if name in params else f"{literal}{missing}"
+            for literal, name, spec, missing in pieces
         ]
     )
 
 
 @lru_cache(maxsize=1024)
-def _pieces(text: str) -> tuple[tuple[str, str | None], ...] | None:
-    """A text as literals, each with the name of the parameter behind it; None where it asks for more than names.
-    Taking a text apart is nine tenths of formatting it."""
+def _pieces(text: str) -> tuple[tuple[str, str | None, str, str], ...] | None:
+    """A text as literals, each with the parameter behind it: its name, how it is written, what stands there without
+    it. None where it asks for more. Taking a text apart is nine tenths of formatting it."""
     pieces = []
     for literal, name, spec, conversion in _LENIENT.parse(text):
-        if spec or conversion or (name is not None and not name.isidentifier()):
+        if conversion or "{" in (spec or "") or (name is not None and not name.isidentifier()):
             return None
-        pieces.append((literal, name))
+        missing = "" if name is None else "{" + name + "}"
+        pieces.append((literal, name, spec or "", missing))
     return tuple(pieces)
 
 

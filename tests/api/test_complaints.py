@@ -202,6 +202,7 @@ async def test_what_is_refused(sender: Sender, path, body, status, code):
         ("assign", {"to": " "}),
         ("assign", {"to": "a\0b"}),
         ("resolve", {}),
+        ("resolve", {"note": " "}),
         ("answer", {"colour": 1}),
         ("answer", {"note": 7}),
         ("answer", []),
@@ -218,3 +219,30 @@ async def test_who_may(here, sender: Sender):
     for scope, status in (("read", 403), ("publish", 403), ("service", 201), ("sales", 201)):
         key = {"Authorization": f"Bearer {await here.new_key(scope)}"}
         assert (await command(sender, "", body, **key)).status_code == status
+
+
+async def test_a_step_needs_no_words_but_the_last_one(sender: Sender):
+    case = await opened(sender)
+    for name, content in (
+        ("answer", b""),
+        ("escalate", b"{}"),
+        ("resolve", b'{"note": "a voucher"}'),
+        ("reopen", b""),
+    ):
+        headers = sender.headers | ({"Content-Type": "application/json"} if content else {})
+        path = f"/v1/complaints/{case['id']}/{name}"
+        answer = await sender.client.post(path, content=content, headers=headers)
+        assert answer.status_code == 200, (name, answer.text)
+    notes = [one["note"] for one in answer.json()["history"]]
+    assert notes[1:] == [None, None, "a voucher", None]
+
+
+async def test_a_key_with_source_prefixes_speaks_under_its_own(here, sender: Sender):
+    raw = await here.new_key("service", source_prefixes=["store-7/"])
+    key = {"Authorization": f"Bearer {raw}"}
+    body = {"customer": {"member_no": unique("M")}, "category": "quality"}
+    case = (await command(sender, "", body, **key)).json()
+    answered = await command(sender, f"/{case['id']}/answer", {"note": "x"}, **key)
+    sources = {one["source"] for one in answered.json()["history"]}
+    assert len(sources) == 1
+    assert sources.pop().startswith("store-7/")

@@ -36,6 +36,7 @@ MANNERS: dict[str, tuple[str, ...]] = {
     ),
     "a key bound to source prefixes publishes under no other source": (
         "tests/api/test_keys.py::test_a_key_publishes_under_its_own_sources_only",
+        "tests/api/test_complaints.py::test_a_key_with_source_prefixes_speaks_under_its_own",
     ),
     "times are RFC 3339 in UTC, money is text with the currency's decimals": (
         "tests/api/test_manners.py::test_times_are_utc_and_money_is_text",
@@ -48,6 +49,7 @@ MANNERS: dict[str, tuple[str, ...]] = {
         "tests/scoring/test_scores_api.py::test_an_absorbed_customer_answers_with_the_survivor",
     ),
     "lists: limit 50, at most 500, cursor, count, sort": (
+        "tests/api/test_manners.py::test_every_list_has_the_parameters_of_lists",
         "tests/api/test_manners.py::test_every_list_is_paged_alike",
         "tests/profile/test_customers_api.py::test_lists_filter_sort_and_page",
         "tests/scoring/test_scores_api.py::test_pages_are_the_whole_list",
@@ -85,6 +87,8 @@ MANNERS: dict[str, tuple[str, ...]] = {
     ),
     "what people edit carries ETag; If-Match that does not match: 412": (
         "tests/api/test_manners.py::test_what_was_changed_meanwhile_is_not_changed_again",
+        "tests/api/test_manners.py::test_whatever_is_replaced_or_changed_heeds_if_match",
+        "tests/profile/test_policies_api.py::test_what_was_published_meanwhile_is_not_replaced",
         "tests/campaign/test_segments_api.py::test_changing_and_deleting_hold_to_the_etag",
         "tests/shared/http/test_etags.py::test_over_http",
     ),
@@ -100,7 +104,8 @@ MANNERS: dict[str, tuple[str, ...]] = {
     ),
     "after the commit never an error; 202 when the projection has not caught up": (
         "tests/shared/test_commands.py::test_after_the_commit_nothing_is_an_error",
-        "tests/e2e/test_frozen.py::test_whoever_is_frozen_the_rest_answers",
+        "tests/api/test_manners.py::test_every_command_says_that_it_may_answer_202",
+        "tests/e2e/test_frozen.py::test_whoever_is_frozen_or_away_the_rest_answers",
     ),
     "Prefer: wait": (
         "tests/api/test_waiting.py::test_waiting_names_the_customer_and_the_position",
@@ -118,8 +123,7 @@ MANNERS: dict[str, tuple[str, ...]] = {
     "whatever is away or frozen, an answer in time": (
         "tests/e2e/test_away.py::test_postgresql_comes_and_goes",
         "tests/e2e/test_away.py::test_kafka_comes_and_goes",
-        "tests/e2e/test_frozen.py::test_whoever_is_frozen_the_rest_answers",
-        "tests/e2e/test_frozen.py::test_a_frozen_broker_stops_what_is_written_and_nothing_else",
+        "tests/e2e/test_frozen.py::test_whoever_is_frozen_or_away_the_rest_answers",
         "tests/shared/http/test_bounded.py::test_an_answer_that_does_not_come_is_not_waited_for",
         "tests/shared/http/test_bounded.py::test_a_body_that_does_not_come_is_not_waited_for",
     ),
@@ -153,6 +157,7 @@ MANNERS: dict[str, tuple[str, ...]] = {
         "tests/deploy/origin/test_openapi.py::test_every_service_is_there_and_the_inputs_stay",
         "tests/deploy/origin/test_proxy.py::test_nobodys_paths",
         "tests/api/test_manners.py::test_nothing_is_answered_that_is_not_described",
+        "tests/api/test_manners.py::test_links_lead_to_operations",
     ),
 }
 """What the contract says, and the tests that hold it to that."""
@@ -270,6 +275,43 @@ async def test_every_read_waits_for_a_position(town: Town):
         for service, path in town.reads():
             if path not in STATIC:
                 group.create_task(waits(service, path))
+
+
+async def test_every_list_has_the_parameters_of_lists(town: Town):
+    lists = 0
+    for _, _, path, operation in town.operations("GET"):
+        shown = operation["responses"]["200"]["content"]["application/json"].get("example", {})
+        if "next_cursor" in shown and path not in STATIC:
+            lists += 1
+            assert {"limit", "cursor", "count"} <= _parameters(operation), path
+    assert lists >= 12
+
+
+async def test_whatever_is_replaced_or_changed_heeds_if_match(town: Town):
+    for _, method, path, operation in town.operations("PUT", "PATCH"):
+        assert "If-Match" in _parameters(operation), (method, path)
+
+
+async def test_every_command_says_that_it_may_answer_202(town: Town):
+    for _, method, path, operation in town.operations("POST", "PUT", "PATCH"):
+        if method != "POST" or "Idempotency-Key" in _parameters(operation):
+            assert "202" in operation["responses"], (method, path)
+
+
+async def test_links_lead_to_operations(town: Town):
+    """Of the same service, each with the parameters that it is given."""
+    links = 0
+    for service in town.here.clients:
+        app = town.here.client(service)._transport.app  # type: ignore[attr-defined]
+        paths = app.openapi()["paths"].values()
+        operations = {one["operationId"]: one for item in paths for one in item.values()}
+        for operation in operations.values():
+            for answer in operation["responses"].values():
+                for link in answer.get("links", {}).values():
+                    links += 1
+                    names = {name.removeprefix("header.") for name in link["parameters"]}
+                    assert names <= _parameters(operations[link["operationId"]]), link
+    assert links >= 20
 
 
 async def test_every_list_is_paged_alike(town: Town):

@@ -120,6 +120,9 @@ async def test_what_cannot_be_cancelled(sender: Sender):
     path = f"/v1/purchases/{order}/cancel"
     assert problem_of(await command(sender, path, {})) == (404, "order_not_found")
     await command(sender, "/v1/purchases", bought(order, unique("M")))
+    other = await command(sender, path, {"order_id": "another"})
+    assert problem_of(other) == (422, "validation_failed")
+    assert [error["pointer"] for error in other.json()["errors"]] == ["/order_id"]
     assert (await sender.client.post(path, headers=sender.headers)).status_code == 200
     assert problem_of(await command(sender, path, {})) == (409, "order_cancelled")
     assert problem_of(await sender.get(f"/v1/purchases/{unique('O')}")) == (404, "order_not_found")
@@ -175,3 +178,18 @@ async def test_bodies_that_are_none(sender: Sender):
     assert problem_of(plain) == (415, "unsupported_media_type")
     for body in ([], "x", 1):
         assert problem_of(await command(sender, "/v1/purchases", body))[0] in {400, 422}
+
+
+async def test_an_order_is_cancelled_in_the_words_of_the_event(sender: Sender):
+    """Its `data` with `customer` beside it, as the event has them."""
+    order, member = unique("O"), unique("M")
+    await command(sender, "/v1/purchases", bought(order, member))
+    body = {"order_id": order, "customer": {"member_no": member}, "reason": "twice"}
+    gone = await command(sender, f"/v1/purchases/{order}/cancel", body)
+    assert (gone.status_code, gone.json()["status"]) == (200, "cancelled"), gone.text
+
+
+async def test_a_pointer_to_an_unknown_field_is_escaped(sender: Sender):
+    body = bought(unique("O"), unique("M")) | {"a/b~c": 1}
+    answer = await command(sender, "/v1/purchases", body)
+    assert [error["pointer"] for error in answer.json()["errors"]] == ["/a~1b~0c"]

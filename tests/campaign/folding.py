@@ -123,7 +123,7 @@ leaves = st.one_of(
     st.builds(
         _leaf,
         st.just("tags"),
-        st.sampled_from(("contains", "not_contains", "starts_with")),
+        st.sampled_from(("=", "!=", "contains", "not_contains", "starts_with")),
         st.sampled_from((*TAGS, "favourite:")),
     ),
     st.builds(

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import httpx
@@ -25,9 +25,13 @@ READS: Mapping[str, str] = {
 }
 
 
+NOBODY = 0
+"""The status of a request that nobody has answered."""
+
+
 @dataclass(frozen=True)
 class Answer:
-    """`what`: `sale`, or the service that was read."""
+    """`what`: `sale`, or the service that was read. `status`: `NOBODY` where nobody answered."""
 
     what: str
     status: int
@@ -48,6 +52,7 @@ class Load:
             headers=here.http.headers, timeout=2 * most_seconds, trust_env=False
         )
         self._made = 0
+        self._may_find_nobody = False
 
     async def sell_and_read(self) -> None:
         async with asyncio.TaskGroup() as group:
@@ -58,6 +63,13 @@ class Load:
 
     async def close(self) -> None:
         await self._http.aclose()
+
+    @contextlib.contextmanager
+    def may_find_nobody(self) -> Iterator[None]:
+        """Inside the block connections may be refused and broken."""
+        self._may_find_nobody = True
+        yield
+        self._may_find_nobody = False
 
     async def _till(self, till: int) -> None:
         while True:
@@ -79,11 +91,15 @@ class Load:
     async def ask(self, what: str, method: str, path: str, **request) -> httpx.Response:
         """One request, and what must hold of every answer: in time, and 200 or a reason to come again."""
         started = time.monotonic()
-        answer = await self._http.request(method, f"{self._url}{path}", **request)
+        try:
+            answer = await self._http.request(method, f"{self._url}{path}", **request)
+        except httpx.TransportError:
+            assert self._may_find_nobody, what
+            answer = httpx.Response(NOBODY)
         seconds = time.monotonic() - started
         self.answers.append(Answer(what, answer.status_code, seconds))
         assert seconds < self._most_seconds, f"{what}: {seconds:.1f} s, {answer.text}"
-        if answer.status_code != 200:
+        if answer.status_code not in {200, NOBODY}:
             is_to_come_again(answer)
         return answer
 

@@ -37,6 +37,9 @@ EVENTS = 13_409
 START_SECONDS = 150.0
 REPLAY_SECONDS = 300.0
 STOP_SECONDS = 60.0
+STATEFUL_SECONDS = 30
+NOT_WHAT_FITS = ("--exclude-checks", "positive_data_acceptance")
+SCHEMATHESIS = ROOT / "tests/e2e/schemathesis.toml"
 LEFT_OUT = shutil.ignore_patterns(
     *(".git", ".venv", ".local", "__pycache__", ".hypothesis", ".coverage*", ".*_cache", "target")
 )
@@ -268,25 +271,29 @@ def _clients_of_others_work(http: httpx.Client, origin: str, key: str) -> None:
 
 
 def _keeps_to_its_openapi(origin: str, key: str) -> None:
-    """Whatever is sent to any operation, the answer is one that the document names, what breaks the document is
-    refused, and nothing fails. One of the tool's checks is left out: that whatever fits the document is taken. No
-    schema can say that a time is not in the future, or that an amount has its currency's decimals."""
+    """Whatever is sent to any operation, the answer is one that the document names, what fits the document is taken,
+    what breaks it is refused, nothing fails; and so it is for whatever the document's links lead to. What no schema
+    can say stands in schemathesis.toml."""
+    # In the phase of coverage no hook is asked, so that positions, tags and cursors are made up.
     # The forms of the first three are tried by the hundred: too many for here. And a GET of the last is one of a
     # merge whose id is none.
     bodies = "^/v1/(segments|purchases|refunds|merges/preview)"
     for phases, *which in (
         ("examples,fuzzing",),
-        ("coverage", "--exclude-path-regex", bodies),
+        ("coverage", "--exclude-path-regex", bodies, *NOT_WHAT_FITS),
+        ("stateful", "--max-time", str(STATEFUL_SECONDS)),
     ):
         command = [
-            *(sys.executable, "-m", "schemathesis.cli", "run", f"{origin}/openapi.json"),
-            *("--header", f"Authorization: Bearer {key}", "--phases", phases, *which),
-            *("--exclude-checks", "positive_data_acceptance", "--max-examples", "3"),
+            *(sys.executable, "-m", "schemathesis.cli", "--config-file", str(SCHEMATHESIS)),
+            *("run", f"{origin}/openapi.json", "--phases", phases, *which),
+            *("--header", f"Authorization: Bearer {key}", "--max-examples", "3"),
             *("--seed", "20261122", "--generation-database", "none", "--no-color"),
         ]
-        done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=300)
+        done = subprocess.run(
+            command, cwd=ROOT, check=False, capture_output=True, text=True, timeout=300
+        )
         assert done.returncode == 0, done.stdout[-8000:]
-        assert re.search(r"\b\d{3,} generated, \d{3,} passed", done.stdout), done.stdout[-2000:]
+        assert re.search(r"\b\d{2,} generated, \d{2,} passed", done.stdout), done.stdout[-2000:]
 
 
 def _a_second_one_is_refused(start: Callable[..., Run], checkout: Path, port: int) -> None:

@@ -95,3 +95,20 @@ async def test_tags_by_another_policy(here: World, client, buyer: str) -> None:
     tags = (await read(client, buyer))["tags"]
     assert "behaviour:frequent" not in [tag["tag"] for tag in tags]
     assert {tag["by"] for tag in tags} <= {"tags@2"}
+
+
+@pytest.mark.parametrize(
+    ("name", "body"),
+    [("lifecycle", {"lost_after": 9}), ("tags", {"night_share": 0.4}), ("merging", {})],
+)
+async def test_what_was_published_meanwhile_is_not_replaced(client, name: str, body) -> None:
+    path = f"/v1/policies/{name}"
+    etag = (await client.get(path)).headers["ETag"]
+    for params in ({}, {"dry_run": "true"}):
+        answer = await client.put(path, json=body, headers={"If-Match": '"old"'}, params=params)
+        assert (answer.status_code, answer.json()["code"]) == (412, "precondition_failed")
+    put = await client.put(path, json=body, headers={"If-Match": etag})
+    assert put.status_code == 200, put.text
+    version = (await client.get(f"{path}/{put.json()['version']}")).headers["ETag"]
+    assert version == put.headers["ETag"]
+    assert (put.headers["ETag"] == etag) is (put.json()["version"] == 1)

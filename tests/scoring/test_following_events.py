@@ -126,7 +126,7 @@ async def test_a_hundred_customers_are_fitted_to(town):
     ]
     await town.post_events(events)
     await town.settled()
-    [model] = (await town.client("scoring").get("/v1/models")).json()["items"]
+    model, *_ = (await town.client("scoring").get("/v1/models")).json()["items"]
     assert model["version"] > 0
     found = await scores(town, "P4")
     assert found["churn"]["model"] == model["model"]
@@ -138,3 +138,34 @@ async def test_a_hundred_customers_are_fitted_to(town):
     assert policy["matrix"]["by_currency"]["CNY"]["by"] == "quantile"
     assert {"core", "basic"} == {one["matrix"] for one in summary["by_matrix"] if one["customers"]}
     assert found["value"]["fitted"]
+
+
+async def test_every_event_behind_a_score_is_a_read_away(town):
+    """Evidence names the newest; `events` lists all that the numbers are made of."""
+    events = [purchase("E1", days, amount=f"{days}.00") for days in (90, 70, 50, 30, 10, 5)]
+    refund = happened(
+        "E1",
+        "purchase.refunded",
+        {"order_id": "E1-50", "amount": {"amount": "20.00", "currency": "CNY"}},
+    )
+    opened = happened("E1", "complaint.opened", {"complaint_id": "K-E1", "category": "quality"})
+    asked = happened("E1", "survey.answered", {"survey_id": "s", "kind": "csat", "score": 4})
+    await town.post_events([*events, refund, opened, asked])
+    await town.settled()
+    found = await scores(town, "E1")
+    listed = {}
+    for name in ("churn", "rfm", "matrix", "value", "loyalty", "next_purchase", "satisfaction"):
+        answer = await town.client("interaction").get(f"{found[name]['events']}&limit=500")
+        listed[name] = answer.json()["items"]
+        assert {*found[name]["evidence"]} <= {item["id"] for item in listed[name]}, name
+    bought = [item for item in listed["rfm"] if item["type"] == "purchase.completed"]
+    back = [item for item in listed["rfm"] if item["type"] == "purchase.refunded"]
+    assert len(bought) == found["rfm"]["frequency"] == 6
+    spent = sum(float(item["data"]["total"]["amount"]) for item in bought)
+    net = spent - sum(float(item["data"]["amount"]["amount"]) for item in back)
+    assert float(found["rfm"]["monetary"]["amount"]) == net == 235
+    assert {item["type"] for item in listed["satisfaction"]} == {
+        "survey.answered",
+        "complaint.opened",
+    }
+    assert len(listed["churn"]) == 9

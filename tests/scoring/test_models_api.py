@@ -79,7 +79,7 @@ async def test_an_unchanged_policy_is_not_published_again(database):
 
 
 async def test_the_default_model_is_named_for_what_it_is(client):
-    [model] = (await client.get("/v1/models")).json()["items"]
+    model, *_ = (await client.get("/v1/models")).json()["items"]
     assert (model["model"], model["published_at"]) == ("churn@0", None)
     assert "CDNOW" in model["source"]
     assert "100" in model["notes"][0]
@@ -89,7 +89,7 @@ async def test_published_models_are_shown_with_how_sure_they_are(client, databas
     await populate(database, 120)
     policies = await fitted(database)
     await publish(database, policies)
-    [model] = (await client.get("/v1/models")).json()["items"]
+    model, *_ = (await client.get("/v1/models")).json()["items"]
     assert model["model"] == "churn@1"
     assert [parameter["name"] for parameter in model["parameters"]] == ["r", "alpha", "a", "b"]
     published = policies[0].body["parameters"]

@@ -4,7 +4,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from services.scoring import reviewing
 from services.scoring.reviewing import Occasion, keep, month_before, occasion
+from shared.language import PolicyPublished
+from shared.policies import store_policy
 from tests.scoring.people import purchase
 from tests.world import World, world
 
@@ -18,7 +21,8 @@ POLICY = {"matrix": {"by": "absolute", "value_from": "500", "active_from": 1}}
 async def town(postgres):
     async with world(postgres, services=["interaction", "scoring"], clock_tick_seconds=0.2) as made:
         client = made.client("scoring")
-        assert (await client.put("/v1/policies/scoring", json=POLICY)).status_code == 200
+        assert (await client.put("/v1/policies/scoring", json=POLICY)).is_success
+        await made.settled(60)
         await made.post_events([purchase(f"M{n}", "100.00") for n in range(1, 6)])
         await made.settled()
         yield made
@@ -117,6 +121,24 @@ async def test_the_task_finds_its_occasion(town):
     async with kernel.database.read() as conn:
         found = await occasion(conn, kernel.service.version)
     assert found is None or found.month == month_before(datetime.now(UTC))
+
+
+async def test_the_first_review_waits_for_the_first_quantiles(town, monkeypatch):
+    """Else everybody would be where the absolute thresholds have them, and move a moment later."""
+    monkeypatch.setattr(reviewing, "ENOUGH", 3)
+    kernel = town.kernels["scoring"]
+    partitions = range(town.settings.partitions)
+    async with kernel.database.transaction() as conn:
+        await conn.execute("DELETE FROM matrix_review")
+    for known in (0, 1, len(partitions)):
+        async with kernel.database.transaction() as conn:
+            for partition in partitions[:known]:
+                told = PolicyPublished("population", 1, {})
+                await store_policy(conn, partition, told, LATER)
+            found = await occasion(conn, kernel.service.version)
+            reviews = await conn.fetchval("SELECT count(*) FROM matrix_review")
+            await conn.execute("DELETE FROM policy WHERE name = 'population'")
+        assert (found is not None or reviews > 0) == (known == len(partitions)), known
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,15 @@
+import asyncio
 import io
 import json
 import logging
+import threading
 
 import asyncpg
 import pytest
 import structlog
 
 from shared.errors import NotFound
-from shared.logging import configure, get_logger, reason
+from shared.logging import REQUEST_ID, configure, get_logger, reason
 
 
 @pytest.fixture
@@ -36,6 +38,50 @@ def test_a_line_is_one_json_object(lines):
     assert line["events"] == 3
     assert (line["service"], line["process"], line["level"]) == ("profile", "worker", "info")
     assert line["time"].endswith("Z")
+
+
+async def test_what_is_merely_told_is_written_at_the_end_of_the_turn(lines):
+    log = get_logger("test.turn")
+    log.info("one")
+    log.info("two")
+    assert lines() == []
+    await asyncio.sleep(0)
+    assert [line["event"] for line in lines()] == ["one", "two"]
+    log.info("three")
+    log.warning("four")
+    logging.getLogger("library").warning("five")
+    log.info("six")
+    log.error("seven")
+    told = ["one", "two", "three", "four", "five", "six", "seven"]
+    assert [line["event"] for line in lines()] == told
+    await asyncio.sleep(0)
+    assert len(lines()) == 7
+
+
+def test_every_loop_writes_what_it_was_told(lines):
+    async def tell(number: int) -> None:
+        get_logger("test.loops").info("told", number=number)
+
+    def elsewhere() -> None:
+        get_logger("test.loops").info("told", number=2)
+
+    for number in range(2):
+        asyncio.run(tell(number))
+    thread = threading.Thread(target=elsewhere)
+    thread.start()
+    thread.join()
+    assert [line["number"] for line in lines()] == [0, 1, 2]
+
+
+def test_a_line_names_its_request(lines):
+    token = REQUEST_ID.set("00000000-0000-4000-8000-000000000001")
+    get_logger("test.request").info("within")
+    logging.getLogger("library").warning("within")
+    get_logger("test.request").info("about another", request_id="2")
+    REQUEST_ID.reset(token)
+    get_logger("test.request").info("outside")
+    named = [line.get("request_id") for line in lines()]
+    assert named == [*["00000000-0000-4000-8000-000000000001"] * 2, "2", None]
 
 
 def test_an_exception_is_named_without_its_message(lines):

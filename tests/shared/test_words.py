@@ -64,6 +64,14 @@ def test_a_missing_parameter_and_an_unknown_code_are_no_errors():
     assert say(MESSAGES, "unheard_of", "zh", limit=1) == "unheard_of"
 
 
+def test_numbers_are_written_as_the_text_says():
+    words = {"part": {"en": "{share:.0%} of {lines}, {days:g} days.", "zh": "{share!r:>5}。"}}
+    said = say(words, "part", "en", share=0.5, lines=4, days=3.0)
+    assert said == "50% of 4, 3 days."
+    assert say(words, "part", "en", lines=4) == "{share} of 4, {days} days."
+    assert say(words, "part", "zh", share=0.5) == "  0.5。"
+
+
 def test_a_value_is_never_a_template():
     text = say(MESSAGES, "unknown_type", "en", type="{allow} {limit.__class__}")
     assert text == "The event type {allow} {limit.__class__} is not known."

@@ -1,5 +1,6 @@
 """Trying, saving, changing and deleting segments."""
 
+from http import HTTPStatus
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -25,7 +26,7 @@ from shared.http.bodies import read_body
 from shared.http.etags import IfMatch, check_if_match
 from shared.http.idempotency import IdempotencyKey, request_hash
 from shared.http.openapi import body as body_of
-from shared.http.openapi import kernel_of, shown
+from shared.http.openapi import kernel_of, links, shown
 from shared.http.texts import Words
 from shared.ids import new_id
 from shared.reading import read_manners
@@ -106,7 +107,16 @@ async def preview(request: Request, body: Preview) -> Response:
 @router.post(
     "",
     status_code=201,
-    responses=shown(DETAIL, "The new segment; it is being filled.", status=201),
+    responses=shown(
+        DETAIL,
+        "The new segment; it is being filled.",
+        status=201,
+        links=links(
+            {"segment": "$response.body#/id"},
+            reads=["read_segment", "list_members", "list_history"],
+            writes=["patch_segment", "delete_segment"],
+        ),
+    ),
     openapi_extra=body_of(None, WRITTEN),
 )
 async def create_segment(
@@ -225,6 +235,8 @@ async def _answer(request: Request, outcome: Outcome) -> Response:
             return answer({"id": outcome.subject}, status=outcome.status, headers=headers)
         content = await detail(conn, kernel, one)
     headers["ETag"] = etag(one)
+    if outcome.status == HTTPStatus.CREATED:
+        headers["Location"] = f"/v1/segments/{one.id}"
     return answer(content, status=outcome.status if outcome.folded else 202, headers=headers)
 
 

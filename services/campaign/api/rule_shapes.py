@@ -13,6 +13,7 @@ from services.campaign.projector.rules import (
     MOST_VALUES,
 )
 from shared.http.shapes import TIME, Schema, a_list, named, record, refers, text
+from shared.language.currencies import DECIMALS
 
 _TEXT = text(LONGEST_TEXT, 1)
 _NUMBER: Schema = {"type": "number"}
@@ -67,14 +68,14 @@ def _names(type_: str) -> Schema:
     open_ = [family for family, make in OPEN_FAMILIES.items() if make("x").type == type_]
     forms: list[Schema] = [{"enum": own}] if own else []
     forms += [
-        {"type": "string", "pattern": rf"^{family}\.", "maxLength": len(family) + 1 + LONGEST_NAME}
+        {"type": "string", "pattern": rf"^{family}\.[\s\S]{{1,{LONGEST_NAME}}}$"}
         for family in open_
     ]
     return forms[0] if len(forms) == 1 else {"anyOf": forms}
 
 
 def _conditions(type_: str) -> list[Schema]:
-    money = {"currency": {"type": "string", "pattern": "^[A-Z]{3}$"}}
+    money: Schema = {"currency": {"enum": sorted(DECIMALS)}}
     optional = money if type_ == kinds.MONEY else {}
     found = []
     for ops, value in _by_value(type_, OPERATORS[type_]):

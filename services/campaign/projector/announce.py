@@ -21,7 +21,7 @@ class Since(msgspec.Struct, array_like=True, frozen=True, gc=False):
     version: int
 
 
-class Told(msgspec.Struct, omit_defaults=True):
+class Told(msgspec.Struct, omit_defaults=True, gc=False):
     """What was said: memberships by the segment's id."""
 
     segments: dict[str, Since] = {}

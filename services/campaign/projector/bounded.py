@@ -6,7 +6,7 @@ KEPT_DAYS = 370
 """Local days counted by themselves: a year, and some for events that are ahead of the clock."""
 
 
-class Days(msgspec.Struct, array_like=True):
+class Days(msgspec.Struct, array_like=True, gc=False):
     """How often something happened: ever, and on each of the last local days on which it did."""
 
     total: int = 0

@@ -18,7 +18,7 @@ OPERATORS: Mapping[str, tuple[str, ...]] = {
     MONEY: ("=", "!=", "<", "<=", ">", ">=", "between", "exists"),
     TEXT: ("=", "!=", "in", "not_in", "contains", "not_contains", "starts_with", "exists"),
     CHOICE: ("=", "!=", "in", "not_in", "exists"),
-    TEXTS: ("contains", "not_contains", "in", "not_in", "starts_with", "exists"),
+    TEXTS: ("=", "!=", "contains", "not_contains", "in", "not_in", "starts_with", "exists"),
     TIME: ("before", "after", "between", "within_days", "exists"),
     FLAG: ("=", "!=", "exists"),
     ANY: (
@@ -26,7 +26,7 @@ OPERATORS: Mapping[str, tuple[str, ...]] = {
         *("contains", "not_contains", "starts_with", "exists"),
     ),
 }
-"""Operators of each type. `texts` are many: `contains` asks for one of them, `in` for any of several."""
+"""Operators of each type. `texts` are many: `contains`, or `=`, asks for one of them, `in` for any of several."""
 
 COUNT_OPERATORS = ("=", "!=", "<", "<=", ">", ">=", "between")
 

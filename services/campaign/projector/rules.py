@@ -352,6 +352,8 @@ def _a_number(value: Any, place: str) -> int | float:
 
 
 def _whole(value: Any, place: str, most: int) -> int:
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)  # as JSON Schema has it, 7.0 is an integer
     if not isinstance(value, int) or isinstance(value, bool):
         raise Fault(place, "not_an_integer")
     if value < 1:
@@ -448,9 +450,9 @@ def _texts(op: str, value: Any, place: str, _field: Field) -> Holds:
         return values.isdisjoint
     text = _a_text(value, place)
     match op:
-        case "contains":
+        case "=" | "contains":
             return lambda found: text in found
-        case "not_contains":
+        case "!=" | "not_contains":
             return lambda found: text not in found
         case _:
             return lambda found: any(one.startswith(text) for one in found)

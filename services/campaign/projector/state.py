@@ -26,7 +26,7 @@ CONSENTS = 64
 TAGS = 256
 
 
-class Sums(msgspec.Struct, array_like=True):
+class Sums(msgspec.Struct, array_like=True, gc=False):
     """What purchases in one currency come to: orders, and minor units less refunds."""
 
     orders: int = 0
@@ -65,7 +65,7 @@ class ByHand(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """The latest one, with the minutes from UTC to local time then."""
 
 
-class Audience(msgspec.Struct, omit_defaults=True):
+class Audience(msgspec.Struct, omit_defaults=True, gc=False):
     """The fold of one customer's events. Times in microseconds since 1970, UTC.
 
     `heard`, `first`, `touched` and `offset` are of what cannot be taken back; rules ask the properties.

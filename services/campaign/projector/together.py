@@ -117,8 +117,8 @@ _COMPARED: Mapping[str, str] = {
 }
 """Of values that may be unknown."""
 _CONTAINS: Mapping[str, str] = {
-    "contains": "{a} in {first}",
-    "not_contains": "{a} not in {first}",
+    **dict.fromkeys(("=", "contains"), "{a} in {first}"),
+    **dict.fromkeys(("!=", "not_contains"), "{a} not in {first}"),
 }
 
 

@@ -14,7 +14,7 @@ class Member(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """Of the rule."""
 
 
-class View(msgspec.Struct, frozen=True, omit_defaults=True):
+class View(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """The segments, and when time alone may change that. Times are UTC."""
 
     policy: str

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 import orjson
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Body, Depends, Query, Request
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy import ColumnElement, func, select, tuple_
 from starlette.responses import Response
@@ -29,7 +29,7 @@ from services.interaction.tables import complaint
 from shared.access import Caller, require
 from shared.commands import Outcome, headers_of
 from shared.database import Connection, Row, fetch
-from shared.errors import Conflict, NotFound
+from shared.errors import Conflict, FieldError, NotFound, Unprocessable
 from shared.grouping import parts_of
 from shared.http import openapi
 from shared.http.answers import answer
@@ -105,6 +105,8 @@ _OPENED = requests.command(
     left_out=frozenset({"complaint_id"}),
 )
 _ANSWERED = openapi.shown(_CASE, "The case.")
+_ABOUT_IT = {"case_id": "$response.body#/id"}
+_STEPS = ("assign_complaint", "answer_complaint", "escalate_complaint", "resolve_complaint")
 
 
 Heads = Mapping[UUID, UUID]
@@ -172,7 +174,12 @@ async def _answer(request: Request, outcome: Outcome, language: Language) -> Res
     "/v1/complaints",
     status_code=201,
     openapi_extra=openapi.body(_OPENED, _OPEN),
-    responses=openapi.shown(_CASE, "The case.", status=201),
+    responses=openapi.shown(
+        _CASE,
+        "The case.",
+        status=201,
+        links=openapi.links(_ABOUT_IT, reads=["get_complaint"], writes=_STEPS),
+    ),
 )
 async def open_complaint(
     request: Request, caller: Staff, language: Lang, key: IdempotencyKey = None
@@ -187,7 +194,7 @@ async def open_complaint(
         arrival = event_of(
             request,
             "complaint.opened",
-            source=caller.name,
+            source=caller.own_source,
             customer=fields.pop("customer", None),
             at=fields.pop("at", None),
             data=fields,
@@ -233,9 +240,14 @@ class Noted(_Command):
 
 
 class Resolve(_Command):
-    """Settle the case."""
+    """Settle the case: how, as its `resolution` or in a `note`."""
 
-    resolution: Annotated[str, Words(20_000, 1)]
+    model_config = ConfigDict(
+        json_schema_extra={"anyOf": [{"required": ["resolution"]}, {"required": ["note"]}]}
+    )
+
+    resolution: Annotated[str, Words(20_000, 1)] | None = None
+    note: Annotated[str, Words(20_000, 1)] | None = None
 
 
 class Stepping:
@@ -255,7 +267,7 @@ class Stepping:
         self._key = key
         self._if_match = if_match
 
-    async def take(self, case_id: UUID, name: str, what: str, said: _Command) -> Response:
+    async def take(self, case_id: UUID, name: str, what: str, said: _Command | None) -> Response:
         """Take it, if the case's status allows it, and answer the case. Decided under the case's lock."""
 
         async def prepare(conn: Connection) -> Prepared:
@@ -268,7 +280,8 @@ class Stepping:
                 allowed = ", ".join(sorted(TRANSITIONS[name]))
                 params = {"status": case.status, "allowed": allowed}
                 raise Conflict("wrong_transition", params=params)
-            return Prepared(self._event(customer_id, case, what, said), kept, 200)
+            event = self._event(customer_id, case, what, said or Noted())
+            return Prepared(event, kept, 200)
 
         async def kept(_conn: Connection, _customer_id: UUID, _arrival: Arrival) -> str:
             return str(case_id)
@@ -285,7 +298,7 @@ class Stepping:
         data = {"by": self._caller.name, **data, "complaint_id": complaint_id}
         return Arrival(
             id=new_id(),
-            source=self._caller.name,
+            source=self._caller.own_source,
             type=f"{COMPLAINT}{what}",
             time=max(now, case.steps[-1].at + _MOMENT),  # a step that counts comes last
             utcoffset=0,
@@ -297,6 +310,8 @@ class Stepping:
 
 
 Asked = Annotated[Stepping, Depends()]
+Said = Annotated[Noted | None, Body()]
+"""The body may be left out."""
 
 
 @router.post(
@@ -314,7 +329,7 @@ async def assign_complaint(case_id: UUID, step: Asked, body: Assign) -> Response
     responses=_ANSWERED,
     openapi_extra=openapi.body(None, {"note": "Called back and apologised."}),
 )
-async def answer_complaint(case_id: UUID, step: Asked, body: Noted) -> Response:
+async def answer_complaint(case_id: UUID, step: Asked, body: Said = None) -> Response:
     """Note that the customer was answered. 409 once it is resolved."""
     return await step.take(case_id, "answer", "answered", body)
 
@@ -324,18 +339,22 @@ async def answer_complaint(case_id: UUID, step: Asked, body: Noted) -> Response:
     responses=_ANSWERED,
     openapi_extra=openapi.body(None, {"note": "Third case with this batch."}),
 )
-async def escalate_complaint(case_id: UUID, step: Asked, body: Noted) -> Response:
+async def escalate_complaint(case_id: UUID, step: Asked, body: Said = None) -> Response:
     """Hand the case to somebody who can do more. 409 where it was, or is resolved."""
     return await step.take(case_id, "escalate", "escalated", body)
 
 
 @router.post(
     "/v1/complaints/{case_id}/resolve",
-    responses=_ANSWERED,
+    responses=openapi.shown(
+        _CASE, "The case.", links=openapi.links(_ABOUT_IT, writes=["reopen_complaint"])
+    ),
     openapi_extra=openapi.body(None, {"resolution": "Refunded and a voucher sent."}),
 )
 async def resolve_complaint(case_id: UUID, step: Asked, body: Resolve) -> Response:
     """Settle the case, with how. 409 where it is settled already."""
+    if body.resolution is None and body.note is None:
+        raise Unprocessable("validation_failed", errors=[FieldError("/resolution", "missing")])
     return await step.take(case_id, "resolve", "resolved", body)
 
 
@@ -344,7 +363,7 @@ async def resolve_complaint(case_id: UUID, step: Asked, body: Resolve) -> Respon
     responses=_ANSWERED,
     openapi_extra=openapi.body(None, {"note": "The voucher did not work."}),
 )
-async def reopen_complaint(case_id: UUID, step: Asked, body: Noted) -> Response:
+async def reopen_complaint(case_id: UUID, step: Asked, body: Said = None) -> Response:
     """Open the case again. 409 unless it is resolved."""
     return await step.take(case_id, "reopen", "reopened", body)
 

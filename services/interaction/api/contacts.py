@@ -128,7 +128,16 @@ def _shape(row: Row, heads: Heads) -> dict[str, Any]:
     "/v1/interactions",
     status_code=201,
     openapi_extra=openapi.body(_TAKEN, _BODY),
-    responses=openapi.shown(_CONTACT, "The contact.", status=201),
+    responses=openapi.shown(
+        _CONTACT,
+        "The contact.",
+        status=201,
+        links=openapi.links(
+            {"interaction_id": "$response.body#/id"},
+            reads=["get_interaction"],
+            writes=["retract_interaction"],
+        ),
+    ),
 )
 async def post_interaction(request: Request, caller: Staff, key: IdempotencyKey = None) -> Response:
     """Record a contact: the event's fields with `customer`, `at` (now where it is missing) and `next_step`."""
@@ -143,7 +152,7 @@ async def post_interaction(request: Request, caller: Staff, key: IdempotencyKey 
         arrival = event_of(
             request,
             "interaction.recorded",
-            source=caller.name,
+            source=caller.own_source,
             customer=customer,
             at=at,
             data=data,

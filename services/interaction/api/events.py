@@ -13,7 +13,7 @@ from services.interaction.api import requests
 from services.interaction.door import Door, Verdict
 from services.interaction.judging import Refused
 from services.interaction.queries import positions_of
-from services.interaction.sent import CloudEvent, Sent, Unreadable, read_events
+from services.interaction.sent import CloudEvent, Sent, Unreadable, read_events, read_sent
 from services.interaction.words import ERRORS
 from shared.access import Caller, require
 from shared.commands import Done, headers_of, transact
@@ -156,7 +156,7 @@ async def _events(request: Request) -> tuple[Sequence[Sent], bool]:
         return [CloudEvent(event)], False
     if kind != "application/json":
         raise UnsupportedMediaType("unsupported_media_type", params={"accepted": _ACCEPTED})
-    return read_events(await read_body(request))
+    return read_sent(await read_body(request))
 
 
 async def answer_verdicts(

@@ -83,9 +83,18 @@ _REFUNDED = requests.command(
     {},
     optional={"customer": nullable(requests.CUSTOMER), **_BESIDE},
     left_out=frozenset(),
+    any_of=("amount", "total"),
 )
 _CANCEL = requests.command(
-    "Cancel", "purchase.cancelled", {}, optional=_BESIDE, left_out=frozenset({"order_id"})
+    "Cancel",
+    "purchase.cancelled",
+    {},
+    optional={
+        "order_id": {**requests.SOURCE, "description": "That of the path, where it is said again."},
+        "customer": nullable(requests.CUSTOMER),
+        **_BESIDE,
+    },
+    left_out=frozenset({"order_id"}),
 )
 
 
@@ -147,7 +156,17 @@ async def _subject(_conn: Connection, _customer: Any, arrival: Arrival) -> str:
     status_code=201,
     openapi_extra=openapi.body(_PURCHASE, _BOUGHT),
     responses={
-        **openapi.shown(_ORDER, "The order.", status=201),
+        **openapi.shown(
+            _ORDER,
+            "The order.",
+            status=201,
+            links=openapi.links(
+                {"order": "$response.body#/order_id", "source": "$response.body#/source"},
+                reads=["get_purchase"],
+            )
+            | openapi.links({"order": "$response.body#/order_id"}, writes=["cancel_purchase"])
+            | openapi.links({"customer": "$response.body#/customer_id"}, reads=["get_timeline"]),
+        ),
         **openapi.shown(_ORDER, "The order, corrected."),
     },
 )
@@ -213,7 +232,8 @@ async def post_refund(request: Request, caller: Publisher, key: IdempotencyKey =
 async def cancel_purchase(
     request: Request, order: OrderId, caller: Publisher, key: IdempotencyKey = None
 ) -> Response:
-    """Cancel an order. The body may be left out, or say `source` (the key's name where it is missing), `reason`, `at`.
+    """Cancel an order. The body may be left out, or say `source` (the key's name where it is missing), `reason`, `at`,
+    `customer` (whose order it is, where it is missing).
 
     404 for an order that nobody sent, 409 for one that is cancelled already.
     """
@@ -222,10 +242,9 @@ async def cancel_purchase(
     async def prepare(conn: Connection) -> Prepared:
         fields = dict(body)
         source = source_of(caller, fields)
-        if "order_id" in fields:
-            raise Unprocessable(
-                "validation_failed", errors=[FieldError("/order_id", "unknown_field")]
-            )
+        if fields.pop("order_id", order) != order:
+            error = FieldError("/order_id", "not_allowed", {"allowed": order})
+            raise Unprocessable("validation_failed", errors=[error])
         known = await _order(conn, source, order, lock="FOR UPDATE")
         if known.current is None:
             raise NotFound("order_not_found")
@@ -235,7 +254,7 @@ async def cancel_purchase(
             request,
             "purchase.cancelled",
             source=source,
-            customer={CUSTOMER_ID: known.customer},
+            customer=fields.pop("customer", None) or {CUSTOMER_ID: known.customer},
             at=fields.pop("at", None),
             data={"order_id": order, **fields},
         )

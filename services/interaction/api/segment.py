@@ -83,12 +83,6 @@ History = Annotated[
 ]
 
 
-def _source(caller: Caller) -> str:
-    """The key's name, under the first of its prefixes where it may not publish under the bare name."""
-    name = caller.name
-    return name if caller.may_publish(name) else f"{caller.source_prefixes[0]}{name}"
-
-
 async def _take(
     request: Request,
     language: Lang,
@@ -102,7 +96,7 @@ async def _take(
     received = kernel.clock()
     given = Circumstances(
         received=received,
-        source=_source(caller),
+        source=caller.own_source,
         currency=request.app.state.segment_currency,
         history=history is not None,
         new_id=new_id,

@@ -22,6 +22,7 @@ from shared.http.openapi import Customer, kernel_of, page_of, shown
 from shared.http.paging import (
     Page,
     cut_page,
+    decode_cursor,
     page_answer,
     parse_sort,
     sorts,
@@ -131,12 +132,18 @@ def _tag_counts(counts: dict[str, int], language: Language) -> list[dict[str, An
 
 
 @router.get("/v1/tags", responses=shown(TAGS, "All tags, the most frequent first."))
-async def list_tags(request: Request, language: Lang) -> Response:
+async def list_tags(request: Request, language: Lang, page: Page) -> Response:
     """Every tag that a customer has or that can be derived, with its number of customers."""
+    after = decode_cursor(page.cursor, tuple[int, str]) if page.cursor else None
     async with kernel_of(request).database.read() as conn:
         counts = await queries.count_tags(conn)
     counts |= {code: 0 for code in LABELS["tag"] if code not in counts}
-    return answer(page_answer(_tag_counts(counts, language), None))
+    found = sorted((-count, tag) for tag, count in counts.items())
+    if after is not None:
+        found = [place for place in found if place > after]
+    shown_, next_cursor = cut_page(found, page.limit, tuple)
+    items = _tag_counts({tag: -count for count, tag in shown_}, language)
+    return answer(page_answer(items, next_cursor, len(counts) if page.count else None))
 
 
 @router.get("/v1/customers/{customer}", responses=shown(CUSTOMER, "The whole picture."))

@@ -25,7 +25,7 @@ from shared.http.bodies import read_body
 from shared.http.etags import IfMatch, check_if_match
 from shared.http.idempotency import IdempotencyKey, request_hash
 from shared.http.language import Lang
-from shared.http.openapi import Customer, kernel_of, shown
+from shared.http.openapi import Customer, kernel_of, links, shown
 from shared.http.openapi import body as body_of
 from shared.language import CustomerEdited, TagAdded, TagRemoved
 
@@ -94,7 +94,16 @@ async def _answer_customer(
     "/v1/customers",
     status_code=201,
     responses={
-        **shown(CUSTOMER, "The new customer.", status=201),
+        **shown(
+            CUSTOMER,
+            "The new customer.",
+            status=201,
+            links=links(
+                {"customer": "$response.body#/id"},
+                reads=["read_customer", "read_path"],
+                writes=["edit_customer", "add_tag"],
+            ),
+        ),
         **shown(CUSTOMER, "The identifiers were a customer's already, whose record is changed."),
     },
     openapi_extra=body_of(None, _CREATE),

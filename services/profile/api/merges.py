@@ -52,7 +52,11 @@ Parts = Annotated[
 class MergeCustomers(BaseModel):
     """Make customers one: those that are named, or those of a proposal."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        json_schema_extra={"oneOf": [{"required": ["parts"]}, {"required": ["proposal"]}]},
+    )
 
     parts: Parts | None = None
     proposal: Annotated[UUID | None, Field(description="Id of a proposal to accept.")] = None

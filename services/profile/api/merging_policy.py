@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from services.profile import queries
 from services.profile.api.examples import MERGING
+from services.profile.api.policies import etag, holding
 from services.profile.merging import automation
 from services.profile.merging.rules import BUILT_IN, NAME, MergingRules, rules_of
 from services.profile.merging.rules import body as body_of_rules
@@ -22,6 +23,7 @@ from shared.commands import wait_until_folded
 from shared.database import Database
 from shared.errors import NotFound
 from shared.http.answers import answer
+from shared.http.etags import IfMatch
 from shared.http.openapi import body as body_of
 from shared.http.openapi import kernel_of, shown
 from shared.http.shapes import record
@@ -125,7 +127,8 @@ async def read_merging_policy(request: Request) -> Response:
     """The version in force, and which others there are."""
     versions = await _versions(request)
     known = [one.policy.version for one in versions]
-    return answer({**_answer(versions[0], in_force=True), "versions": known})
+    content = {**_answer(versions[0], in_force=True), "versions": known}
+    return answer(content, headers={"ETag": etag(versions[0].policy)})
 
 
 @router.get(f"{_PATH}/{{version}}", dependencies=_READS, responses=shown(MERGING, "One version."))
@@ -136,7 +139,7 @@ async def read_merging_policy_version(
     versions = await _versions(request)
     for place, one in enumerate(versions):
         if one.policy.version == version:
-            return answer(_answer(one, in_force=place == 0))
+            return answer(_answer(one, in_force=place == 0), headers={"ETag": etag(one.policy)})
     raise NotFound("policy_version_not_found")
 
 
@@ -154,14 +157,16 @@ async def put_merging_policy(
     dry_run: Annotated[
         bool, Query(description="Only say what would become of the open proposals.")
     ] = False,
+    if_match: IfMatch = None,
 ) -> Response:
     """Publish a new version. Open proposals are judged by it at once: some are merged, some withdrawn. What has been
     merged stays so, until somebody splits it."""
-    kernel, rules = kernel_of(request), body.rules()
+    kernel, rules, hold = kernel_of(request), body.rules(), holding(NAME, if_match)
     if dry_run:
+        hold((await _versions(request))[0].policy.version)
         return answer(await _trial(kernel.database, rules))
     version, position = await publish_body(
-        kernel, NAME, body_of_rules(rules), caller.name, body_of_rules(BUILT_IN)
+        kernel, NAME, body_of_rules(rules), caller.name, body_of_rules(BUILT_IN), hold
     )
     folded = await wait_until_folded(request, position)
     published = Published(
@@ -170,7 +175,8 @@ async def put_merging_policy(
     for one in await _versions(request):
         if one.policy.version == version:
             published = one
-    headers = {"Tenure-Position": position} if position else {}
+    headers = {"ETag": etag(published.policy)}
+    headers |= {"Tenure-Position": position} if position else {}
     content = _answer(published, in_force=folded)
     return answer(content, status=200 if folded else 202, headers=headers)
 

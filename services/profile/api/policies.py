@@ -10,13 +10,14 @@ from services.profile import queries
 from services.profile.api.examples import POLICY
 from services.profile.api.thresholds import judged, shape
 from services.profile.projector.rules import BUILT_IN, KINDS, body
-from services.profile.publishing import publish
+from services.profile.publishing import Hold, publish
 from services.profile.queries import Published
 from services.profile.trial import Trial, try_policy
 from shared.access import Caller, require
 from shared.commands import wait_until_folded
 from shared.errors import NotFound
 from shared.http.answers import answer
+from shared.http.etags import IfMatch, check_if_match, etag_of
 from shared.http.language import Lang
 from shared.http.openapi import body as body_of
 from shared.http.openapi import kernel_of, shown
@@ -37,6 +38,16 @@ Admin = Annotated[Caller, Depends(require("admin"))]
 _BUILT_IN = {
     name: Published(Policy(name, 1, body(rules)), None) for name, rules in BUILT_IN.items()
 }
+
+
+def etag(policy: Policy) -> str:
+    """The entity tag of a policy: what is in a version never changes."""
+    return etag_of([policy.name, policy.version])
+
+
+def holding(name: str, if_match: str | None) -> Hold:
+    """Holds a new version to If-Match."""
+    return lambda version: check_if_match(if_match, etag_of([name, version]))
 
 
 def policy_answer(one: Published, *, in_force: bool) -> dict[str, Any]:
@@ -64,7 +75,8 @@ async def read_policy(request: Request, name: Name) -> Response:
     """The version in force, and which others there are."""
     versions = await _versions(request, name)
     known = [one.policy.version for one in versions]
-    return answer({**policy_answer(versions[0], in_force=True), "versions": known})
+    content = {**policy_answer(versions[0], in_force=True), "versions": known}
+    return answer(content, headers={"ETag": etag(versions[0].policy)})
 
 
 async def read_policy_version(request: Request, name: Name, version: int) -> Response:
@@ -72,7 +84,9 @@ async def read_policy_version(request: Request, name: Name, version: int) -> Res
     versions = await _versions(request, name)
     for place, one in enumerate(versions):
         if one.policy.version == version:
-            return answer(policy_answer(one, in_force=place == 0))
+            return answer(
+                policy_answer(one, in_force=place == 0), headers={"ETag": etag(one.policy)}
+            )
     raise NotFound("policy_version_not_found")
 
 
@@ -84,16 +98,18 @@ async def put_policy(
     language: Language,
     *,
     dry_run: bool,
+    if_match: str | None,
 ) -> Response:
     """Publish thresholds as a new version, or say what they would move."""
     rules = judged(name, sent)
-    kernel = kernel_of(request)
+    kernel, hold = kernel_of(request), holding(name, if_match)
     if dry_run:
         versions = await _versions(request, name)
+        hold(versions[0].policy.version)
         policy = Policy(name, versions[0].policy.version + 1, body(rules))
         trial = await try_policy(kernel.database, policy)
         return answer(_trial_answer(policy, trial, language))
-    version, position = await publish(kernel, name, rules, caller.name)
+    version, position = await publish(kernel, name, rules, caller.name, hold)
     folded = await wait_until_folded(request, position)
     published = Published(
         Policy(name, version, body(rules)), kernel.clock() if version > 1 else None
@@ -101,7 +117,8 @@ async def put_policy(
     for one in await _versions(request, name):
         if one.policy.version == version:
             published = one
-    headers = {"Tenure-Position": position} if position else {}
+    headers = {"ETag": etag(published.policy)}
+    headers |= {"Tenure-Position": position} if position else {}
     content = policy_answer(published, in_force=folded)
     return answer(content, status=200 if folded else 202, headers=headers)
 
@@ -149,9 +166,16 @@ def _routes(name: Name, example: dict[str, Any]) -> None:
         return await read_policy_version(request, name, version)
 
     async def put(
-        request: Request, sent: Thresholds, caller: Admin, language: Lang, dry_run: DryRun = False
+        request: Request,
+        sent: Thresholds,
+        caller: Admin,
+        language: Lang,
+        dry_run: DryRun = False,
+        if_match: IfMatch = None,
     ) -> Response:
-        return await put_policy(request, name, sent, caller, language, dry_run=dry_run)
+        return await put_policy(
+            request, name, sent, caller, language, dry_run=dry_run, if_match=if_match
+        )
 
     router.get(
         path,

@@ -10,7 +10,7 @@ from shared.language import LifecycleChanged, TagDropped, TagGained
 from shared.projection import Announcement
 
 
-class Told(msgspec.Struct, omit_defaults=True):
+class Told(msgspec.Struct, omit_defaults=True, gc=False):
     """What was announced last. `tags`: since when each derived tag was told (RFC 3339, UTC)."""
 
     state: str | None = None

@@ -33,7 +33,7 @@ class Contact(msgspec.Struct, array_like=True, frozen=True, gc=False):
         return self.recorded and not self.retracted
 
 
-class Item(msgspec.Struct, omit_defaults=True):
+class Item(msgspec.Struct, omit_defaults=True, gc=False):
     """One child row; its key says which of the four it is."""
 
     entries: list[Entry] = []

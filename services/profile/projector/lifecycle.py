@@ -24,7 +24,7 @@ STATES = (PROSPECT, NEW, GROWING, MATURE, SILENT, LOST, WON_BACK)
 _BEFORE = (-1, "")
 
 
-class Step(msgspec.Struct, frozen=True, omit_defaults=True):
+class Step(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One state on the path. `since` in microseconds since 1970."""
 
     state: str
@@ -34,20 +34,20 @@ class Step(msgspec.Struct, frozen=True, omit_defaults=True):
     evidence: list[str] = []
 
 
-class Day(msgspec.Struct, frozen=True):
+class Day(msgspec.Struct, frozen=True, gc=False):
     """A local day with at least one purchase that stands."""
 
     ordinal: int
     last: Stamp
 
 
-class Turn(msgspec.Struct, frozen=True):
+class Turn(msgspec.Struct, frozen=True, gc=False):
     """A complaint opened (1) or closed (-1)."""
 
     change: int
 
 
-class Answer(msgspec.Struct, frozen=True):
+class Answer(msgspec.Struct, frozen=True, gc=False):
     """A survey answered with a score."""
 
     kind: str
@@ -58,7 +58,7 @@ Thing = Day | Turn | Answer
 Entry = tuple[Stamp, Thing]
 
 
-class Walker(msgspec.Struct, omit_defaults=True):
+class Walker(msgspec.Struct, omit_defaults=True, gc=False):
     """Where the walk stands. Days are counted by the customer's local dates, moments are UTC."""
 
     rules: LifecycleRules | None = None
@@ -125,14 +125,17 @@ def advance(walker: Walker, upto: int, trail: list[Step] | None = None) -> None:
 def now(walker: Walker, clock: int | None) -> tuple[Walker, int | None]:
     """The walker at the clock, and the moment at which time alone changes its state. The walker itself is answered
     where nothing has fallen due."""
-    current = walker
-    if clock is not None and (timer := _timer(walker)) is not None and timer[0] <= clock:
+    current, timer = walker, _timer(walker)
+    if clock is not None and timer is not None and timer[0] <= clock:
         current = copy(walker)
         advance(current, clock)
-    calm, quiet = current.unhappy_until, _quiet_at(current)
-    if calm and (quiet is None or calm <= quiet) and _waits_for_calm(current):
-        return current, calm
-    return current, quiet  # silent, and then lost, is always another state than before
+        timer = _timer(current)
+    if timer is None:
+        return current, None
+    at, what = timer
+    if what == "calm" and not _waits_for_calm(current):
+        return current, _quiet_at(current)
+    return current, at  # silent, and then lost, is always another state than before
 
 
 def _waits_for_calm(walker: Walker) -> bool:

@@ -10,7 +10,7 @@ CATEGORIES = 256
 """Categories counted per customer; of more, a fair sample (by hash of the name), exactly."""
 
 
-class Sums(msgspec.Struct, array_like=True):
+class Sums(msgspec.Struct, array_like=True, gc=False):
     """Of one currency; money in minor units."""
 
     orders: int = 0
@@ -26,7 +26,7 @@ class Sums(msgspec.Struct, array_like=True):
 NOTHING = Sums()
 
 
-class Purchases(msgspec.Struct, omit_defaults=True):
+class Purchases(msgspec.Struct, omit_defaults=True, gc=False):
     """Net of cancellations and refunds."""
 
     orders: int = 0
@@ -55,7 +55,8 @@ def apply(sums: Purchases, part: Contribution, sign: int, at: int) -> None:
         sums.currencies.setdefault(currency, Sums()).discount += sign * amount
     for currency in (*part.spend, *part.discount):
         # An order that was taken away leaves no trace, as if it had been cancelled before it came.
-        if currency in sums.currencies and sums.currencies[currency] == NOTHING:
+        of = sums.currencies.get(currency)
+        if of is not None and not (of.orders or of.spend or of.discount):
             del sums.currencies[currency]
     if part.promoted:
         sums.promoted += orders

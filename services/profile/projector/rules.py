@@ -21,7 +21,9 @@ SHORTEST_SILENCE_DAYS = 3.0
 """Silence is longer than any local day, so that a day's own purchases never end one."""
 
 
-class LifecycleRules(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+class LifecycleRules(
+    msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True, gc=False
+):
     """When a customer moves from one state to the next, relative to the customer's own rhythm."""
 
     version: int = 1
@@ -50,7 +52,9 @@ class LifecycleRules(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unk
         return {"csat": self.low_csat, "nps": self.low_nps, "ces": self.low_ces}.get(kind)
 
 
-class TagRules(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+class TagRules(
+    msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True, gc=False
+):
     """Which facts support which derived tag."""
 
     version: int = 1

@@ -64,7 +64,7 @@ class TagMark(msgspec.Struct, array_like=True, frozen=True, gc=False):
     reason: str
 
 
-class Complaints(msgspec.Struct, omit_defaults=True):
+class Complaints(msgspec.Struct, omit_defaults=True, gc=False):
     """How many, about what, when."""
 
     total: int = 0
@@ -84,7 +84,7 @@ class ByHand(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """The earliest answer to a campaign."""
 
 
-class Contacts(msgspec.Struct, omit_defaults=True):
+class Contacts(msgspec.Struct, omit_defaults=True, gc=False):
     """What passed between customer and company besides purchases.
 
     Sums take back what is taken back; of first and last, what cannot be taken back stands here, the others in
@@ -126,7 +126,7 @@ class Contacts(msgspec.Struct, omit_defaults=True):
         )
 
 
-class Profile(msgspec.Struct, omit_defaults=True):
+class Profile(msgspec.Struct, omit_defaults=True, gc=False):
     """The fold of one customer's events. Times in microseconds since 1970, UTC."""
 
     latest_fact: int = 0

@@ -6,14 +6,14 @@ from typing import Any
 import msgspec
 
 
-class Reason(msgspec.Struct, frozen=True, omit_defaults=True):
+class Reason(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """Why something is so: a stable code with its parameters."""
 
     code: str
     params: dict[str, Any] = {}
 
 
-class Tag(msgspec.Struct, frozen=True, omit_defaults=True):
+class Tag(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A tag that holds. `origin`: derived, or manual."""
 
     tag: str
@@ -25,7 +25,7 @@ class Tag(msgspec.Struct, frozen=True, omit_defaults=True):
     evidence: list[str] = []
 
 
-class State(msgspec.Struct, frozen=True, omit_defaults=True):
+class State(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """The lifecycle state."""
 
     state: str
@@ -37,7 +37,7 @@ class State(msgspec.Struct, frozen=True, omit_defaults=True):
     """When time alone changes the state, if nothing happens before."""
 
 
-class Identifier(msgspec.Struct, frozen=True):
+class Identifier(msgspec.Struct, frozen=True, gc=False):
     """One of the names by which other systems know the customer."""
 
     type: str
@@ -45,7 +45,7 @@ class Identifier(msgspec.Struct, frozen=True):
     first_seen_at: datetime
 
 
-class ConsentView(msgspec.Struct, frozen=True):
+class ConsentView(msgspec.Struct, frozen=True, gc=False):
     """What was last said about a channel and topic (none: everything on the channel)."""
 
     channel: str
@@ -54,7 +54,7 @@ class ConsentView(msgspec.Struct, frozen=True):
     at: datetime
 
 
-class View(msgspec.Struct, frozen=True, omit_defaults=True):
+class View(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One customer, whole."""
 
     lifecycle: State

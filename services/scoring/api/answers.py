@@ -27,18 +27,37 @@ _LOYALTY = dict(zip(BANDS, reversed(BANDS), strict=True))
 """How loyal who is at so much risk is."""
 _CERTAINTY = round(HIGH - LOW, 2)
 
+PURCHASED = (
+    "purchase.completed",
+    "purchase.corrected",
+    "purchase.cancelled",
+    "purchase.refunded",
+)
+COMPLAINED = (
+    "complaint.opened",
+    "complaint.answered",
+    "complaint.escalated",
+    "complaint.resolved",
+    "complaint.reopened",
+)
+TOUCHED = ("interaction.recorded", "interaction.retracted", "message.delivered", "message.clicked")
+CAME = ("customer.described", "customer.edited", "interaction.recorded", "interaction.retracted")
+
+
+def events_path(customer_id: str, *types: str) -> str:
+    """Where all events are that a score is made of; `evidence` names the newest."""
+    return f"/v1/timelines/{customer_id}?" + "&".join(f"type={one}" for one in types)
+
 
 def score_answer(scored: Scored, details: Details, language: Language) -> dict[str, Any]:
     """The shape of `GET /v1/scores/{customer}`."""
     view, churn = scored.view, details.churn
-    return {
-        "customer_id": scored.customer_id,
-        "at": view.at,
-        "churn": _churn(churn, view.model, language) if churn else None,
+    told: dict[str, Any] = {
+        "churn": _churn(churn, details.model, language) if churn else None,
         "rfm": _rfm(details.rfm, details, view.policy, language) if details.rfm else None,
         "matrix": matrix_answer(details, view, language),
         "value": _value(details.value, details, language) if details.value else None,
-        "loyalty": _loyalty(churn, details, view, language) if churn else None,
+        "loyalty": _loyalty(churn, details, language) if churn else None,
         "next_purchase": _next_purchase(details.next_purchase, details, language)
         if details.next_purchase
         else None,
@@ -47,6 +66,24 @@ def score_answer(scored: Scored, details: Details, language: Language) -> dict[s
         else None,
         "prospect": prospect_answer(details.prospect, language) if details.prospect else None,
     }
+    for name, types in MADE_OF.items():
+        part = told[name]
+        if part is not None:
+            part["events"] = events_path(scored.customer_id, *types)
+    return {"customer_id": scored.customer_id, "at": view.at, **told}
+
+
+MADE_OF = {
+    "churn": (*PURCHASED, *COMPLAINED, "survey.answered", *TOUCHED),
+    "rfm": PURCHASED,
+    "matrix": (*PURCHASED, "score.matrix_reviewed"),
+    "value": PURCHASED,
+    "loyalty": (*PURCHASED, *COMPLAINED, "survey.answered", *TOUCHED),
+    "next_purchase": PURCHASED,
+    "satisfaction": ("survey.answered", *COMPLAINED),
+    "prospect": CAME,
+}
+"""Types of the events that each score may look at."""
 
 
 def _churn(churn: Churn, model: str, language: Language) -> dict[str, Any]:
@@ -269,7 +306,7 @@ def _value(value: Value, details: Details, language: Language) -> dict[str, Any]
     }
 
 
-def _loyalty(churn: Churn, details: Details, view: View, language: Language) -> dict[str, Any]:
+def _loyalty(churn: Churn, details: Details, language: Language) -> dict[str, Any]:
     """The same probability from the other side: whether they buy again."""
     level, then = _LOYALTY[churn.band], _LOYALTY[churn.nearest.band_then]
     nearest = churn.nearest
@@ -279,7 +316,7 @@ def _loyalty(churn: Churn, details: Details, view: View, language: Language) -> 
         "horizon_days": churn.horizon_days,
         "level": level,
         "label": label("churn_band", level, language),
-        "model": view.model,
+        "model": details.model,
         "horizons": [
             {"horizon_days": span.days, "probability": _again(churn, span)}
             for span in (known.future.spans if known else ())

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from services.scoring.api.answers import MADE_OF, events_path
+
 SCORE: dict[str, Any] = {
     "customer_id": "01999a6e-3c0a-7b52-9a55-3f0e8d1c2b7a",
     "at": "2026-11-20T16:00:00Z",
@@ -196,6 +198,10 @@ SCORE: dict[str, Any] = {
     "prospect": None,
 }
 
+for _name, _types in MADE_OF.items():
+    if SCORE[_name] is not None:
+        SCORE[_name]["events"] = events_path(SCORE["customer_id"], *_types)
+
 MODEL: dict[str, Any] = {
     "name": "churn",
     "version": 4,
@@ -203,6 +209,7 @@ MODEL: dict[str, Any] = {
     "status": "in_force",
     "status_label": "In force",
     "kind": "calibrated",
+    "kind_label": "Trained on the log",
     "meaning": "Probability of no purchase in the next 90 days (trained on the log, calibrated).",
     "horizon_days": 90,
     "published_at": "2026-11-20T00:00:12Z",
@@ -274,6 +281,7 @@ MODEL: dict[str, Any] = {
         {"feature": "closed", "weight": 0.35, "auc_lost": 0.04, "moves_log_odds": 0.6},
     ],
     "promoted": {"at": "2026-11-20T01:00:00Z", "by": "data-team", "override": None},
+    "about": {},
     "notes": ["Trained on the log up to a position, on customers as they stood ..."],
 }
 

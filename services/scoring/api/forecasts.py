@@ -17,6 +17,7 @@ from services.scoring.forecast.fitting import FARTHEST
 from services.scoring.forecast.result import Line
 from services.scoring.forecast.words import cause_name, sentence
 from services.scoring.offer_queries import Learnt
+from services.scoring.offering.making import quality_of
 from services.scoring.words import DEMAND
 from shared.errors import NotFound
 from shared.http.answers import answer
@@ -161,10 +162,6 @@ def _head(
 ) -> dict[str, Any]:
     """What is said of the whole forecast."""
     made, about = demand.forecast, learnt.about
-    quality = made.quality
-    better = None
-    if quality.mase is not None and quality.mase_mean:
-        better = round(quality.mase / quality.mase_mean, 4)
     return {
         "as_of": learnt.at,
         "measure": measure,
@@ -182,14 +179,7 @@ def _head(
             "made_at": learnt.at,
             "trained_weeks": made.trained_weeks,
             "model_share": made.weight,
-            "quality": {
-                "windows": quality.windows,
-                "mase": quality.mase,
-                "mase_of_4_week_mean": quality.mase_mean,
-                "ratio": better,
-                "covered_80": quality.covered_80,
-                "covered_95": quality.covered_95,
-            },
+            "quality": quality_of(made),
             "importance": [
                 {"cause": cause, "label": cause_name(cause, language), "share": share}
                 for cause, share in made.importance.items()

@@ -2,12 +2,12 @@
 
 from typing import Any
 
+from services.scoring.api.fit_answers import parameters_of, usual_of
 from services.scoring.fitting import ENOUGH
-from services.scoring.models.bgnbd_fit import NAMES
 from services.scoring.policies import CHURN, ChurnModel
 from services.scoring.registry import Kept, Standings, Version
 from services.scoring.train.running import Training
-from services.scoring.words import MEANINGS, NOTES, RULES, STATUSES, TRAININGS
+from services.scoring.words import KINDS_OF_FITS, MEANINGS, NOTES, RULES, STATUSES, TRAININGS
 from shared.words import Language, say
 
 
@@ -25,7 +25,6 @@ def status_of(one: Version, now: Standings) -> str:
 def model_answer(one: Version, now: Standings, language: Language) -> dict[str, Any]:
     """One version of the churn model: what it is, what it was made of, how good and how sure it is."""
     model, status = one.model, status_of(one, now)
-    errors = model.standard_errors
     kind = "calibrated" if one.model.calibrated is not None else model.model
     candidate = one.kept.candidate if one.kept else {}
     return {
@@ -35,6 +34,7 @@ def model_answer(one: Version, now: Standings, language: Language) -> dict[str, 
         "status": status,
         "status_label": say(STATUSES, status, language),
         "kind": kind,
+        "kind_label": say(KINDS_OF_FITS, kind, language),
         "meaning": say(
             MEANINGS,
             CHURN if model.calibrated is None else "calibrated",
@@ -48,25 +48,15 @@ def model_answer(one: Version, now: Standings, language: Language) -> dict[str, 
         "customers": model.customers,
         "log_likelihood": model.log_likelihood,
         "converged": model.converged,
-        "parameters": [
-            {
-                "name": name,
-                "value": getattr(model.parameters, name),
-                "standard_error": errors.get(name),
-                "at_bound": name in model.at_bound,
-            }
-            for name in NAMES
-        ],
-        "usual": {
-            "gap_days": model.usual.gap_days,
-            "repeats_per_week": model.usual.repeats_per_week,
-        },
+        "parameters": parameters_of(model),
+        "usual": usual_of(model),
         "trained": None if one.kept is None else _trained(one.kept),
         "quality": candidate.get("quality", []),
         "importance": candidate.get("importance", []),
         "promoted": None
         if one.promoted is None
         else {"at": one.promoted.at, "by": one.promoted.by, "override": one.promoted.override},
+        "about": {},
         "notes": _notes(one, model, language),
     }
 

@@ -7,8 +7,9 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Path, Request
 from starlette.responses import Response
 
-from services.scoring import registry
+from services.scoring import fits, registry
 from services.scoring.api.examples import MODEL, SHADOW, TRAINING
+from services.scoring.api.fit_answers import fit_answer
 from services.scoring.api.model_answers import model_answer, training_answer
 from services.scoring.api.reads import READS, database_of
 from services.scoring.commands import MOST_VERSIONS, LookAt, Promote, Train
@@ -19,14 +20,21 @@ from services.scoring.shadowing import Moved, Moves, count_moves, list_moved
 from services.scoring.train import running
 from shared.access import Caller, require
 from shared.commands import Done, Outcome, headers_of, transact
-from shared.errors import NotFound
+from shared.errors import BadRequest, NotFound
 from shared.http.answers import answer
 from shared.http.bodies import read_body
 from shared.http.idempotency import IdempotencyKey, request_hash
 from shared.http.language import Lang
 from shared.http.openapi import body as body_of
 from shared.http.openapi import kernel_of, page_of, shown
-from shared.http.paging import Page, cut_page, decode_cursor, encode_cursor, page_answer
+from shared.http.paging import (
+    Page,
+    PageRequest,
+    cut_page,
+    decode_cursor,
+    encode_cursor,
+    page_answer,
+)
 from shared.words import Language, label
 
 router = APIRouter(prefix="/v1", tags=["models"])
@@ -42,18 +50,30 @@ Admin = Annotated[Caller, Depends(require("admin"))]
 
 
 def _check(name: str) -> None:
+    """Raises NotFound where there is nothing of that name to train."""
+    if name in fits.NAMES:
+        raise NotFound("model_not_trainable")
     if name not in registry.MODELS:
         raise NotFound("model_not_found")
 
 
 @router.get("/models", dependencies=READS, responses=shown(page_of(MODEL), "The models in force."))
-async def list_models(request: Request, language: Lang) -> Response:
-    """Each model in the version that is in force."""
-    async with database_of(request).read() as conn:
+async def list_models(request: Request, page: Page, language: Lang) -> Response:
+    """Each model in the version that is in force: `churn`, which is trained and promoted, then what is
+    fitted by itself."""
+    after = decode_cursor(page.cursor, tuple[str])[0] if page.cursor else None
+    async with database_of(request).snapshot() as conn:
         now = await registry.standings(conn)
-        found = await registry.find_version(conn, now.in_force)
-    items = [] if found is None else [model_answer(found, now, language)]
-    return answer(page_answer(items, None))
+        churn = await registry.find_version(conn, now.in_force)
+        found = [await fits.newest_fit(conn, name) for name in fits.NAMES]
+    items = [] if churn is None else [model_answer(churn, now, language)]
+    items += [fit_answer(one, language) for one in found if one is not None]
+    names = [item["name"] for item in items]
+    if after is not None and after not in names:
+        raise BadRequest("invalid_cursor")
+    rest = items if after is None else items[names.index(after) + 1 :]
+    shown_, next_cursor = cut_page(rest, page.limit, lambda last: (last["name"],))
+    return answer(page_answer(shown_, next_cursor, len(items) if page.count else None))
 
 
 @router.post(
@@ -297,9 +317,11 @@ async def _command(
     responses=shown(page_of(MODEL), "Versions, newest first."),
 )
 async def list_model_versions(request: Request, name: Name, page: Page, language: Lang) -> Response:
-    """The versions of a model, newest first; the oldest, 0, is the published default."""
-    _check(name)
+    """The versions of a model, newest first; the oldest, 0, is what holds before anything is fitted."""
     below = decode_cursor(page.cursor, tuple[Count])[0] if page.cursor else None
+    if name in fits.NAMES:
+        return await _list_fits(request, name, page, below, language)
+    _check(name)
     async with database_of(request).read() as conn:
         now = await registry.standings(conn)
         found = await registry.list_versions(conn, below=below, limit=page.limit + 1)
@@ -307,6 +329,17 @@ async def list_model_versions(request: Request, name: Name, page: Page, language
     more, versions = len(found) > page.limit, found[: page.limit]
     items = [model_answer(one, now, language) for one in versions]
     next_cursor = encode_cursor([versions[-1].version]) if more else None
+    return answer(page_answer(items, next_cursor, total))
+
+
+async def _list_fits(
+    request: Request, name: str, page: PageRequest, below: int | None, language: Language
+) -> Response:
+    async with database_of(request).snapshot() as conn:
+        found = await fits.list_fits(conn, name, below=below, limit=page.limit + 1)
+        total = await fits.count_fits(conn, name) if page.count else None
+    versions, next_cursor = cut_page(found, page.limit, lambda last: (last.version,))
+    items = [fit_answer(one, language) for one in versions]
     return answer(page_answer(items, next_cursor, total))
 
 
@@ -318,7 +351,14 @@ async def list_model_versions(request: Request, name: Name, page: Page, language
 async def read_model_version(
     request: Request, name: Name, version: Version, language: Lang
 ) -> Response:
-    """What it was made of, how good it was where it had not looked, and how sure it is."""
+    """What it was made of, how good it was where it had not looked, and how sure it is. Whatever a score
+    cites as `name@version` is found here, also a version that was put in force again."""
+    if name in fits.NAMES:
+        async with database_of(request).read() as conn:
+            one = await fits.find_fit(conn, name, version)
+        if one is None:
+            raise NotFound("model_not_found")
+        return answer(fit_answer(one, language))
     _check(name)
     async with database_of(request).read() as conn:
         now = await registry.standings(conn)

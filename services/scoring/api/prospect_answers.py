@@ -7,7 +7,7 @@ from typing import Any
 from services.scoring.prospect_queries import Tally
 from services.scoring.screening.explain import Change, Reason, Screened
 from services.scoring.screening.fitting import ENOUGH
-from services.scoring.screening.policy import HORIZONS, WINDOWS, Quality, Screening
+from services.scoring.screening.policy import HORIZONS, WINDOWS, Gate, Quality, Screening
 from services.scoring.screening.words import (
     CHANGES,
     CLASSES,
@@ -188,6 +188,23 @@ def quality_answer(one: Quality) -> dict[str, Any]:
         "by_age_alone": {"brier": one.brier_age},
         "gain_interval": _interval(one.gain_interval),
         "better": one.brier < one.brier_naive,
+    }
+
+
+def gate_answer(one: Gate) -> dict[str, Any]:
+    """How it stood beside one rate for all on several periods that are over: by that it is chosen."""
+    gain, low, high = one.gain
+    return {
+        "horizon_days": HORIZONS[0],
+        "periods": one.periods,
+        "begins": one.begins,
+        "prospects": one.prospects,
+        "won": one.won,
+        "brier": one.brier,
+        "naive_brier": one.brier_naive,
+        "gain": {"value": gain, "low": low, "high": high},
+        "sure": one.sure,
+        "passes": one.passes,
     }
 
 

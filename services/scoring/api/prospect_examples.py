@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from services.scoring.api.answers import CAME, events_path
+
 PROSPECT_PART: dict[str, Any] = {
     "probability": 0.348204,
     "horizon_days": 90,
@@ -73,6 +75,7 @@ PROSPECT: dict[str, Any] = {
     "customer_id": "01999a6e-3c0a-7b52-9a55-3f0e8d1c2b7a",
     "at": "2026-11-18T16:00:00Z",
     **PROSPECT_PART,
+    "events": events_path("01999a6e-3c0a-7b52-9a55-3f0e8d1c2b7a", *CAME),
 }
 
 SUMMARY: dict[str, Any] = {
@@ -105,6 +108,18 @@ SUMMARY: dict[str, Any] = {
             "better": True,
         }
     ],
+    "gate": {
+        "horizon_days": 28,
+        "periods": 3,
+        "begins": ["2026-10-22", "2026-09-24", "2026-08-27"],
+        "prospects": 1904,
+        "won": 311,
+        "brier": 0.0541,
+        "naive_brier": 0.0567,
+        "gain": {"value": 0.0026, "low": 0.0017, "high": 0.0036},
+        "sure": 1.0,
+        "passes": True,
+    },
 }
 
 _TALLY: dict[str, Any] = {
@@ -140,6 +155,7 @@ SOURCES: dict[str, Any] = {
     "from": "2025-11-20",
     "to": "2026-11-21",
     "timezone": "Asia/Shanghai",
+    "note": None,
     "items": [
         {"source": "referral", **_TALLY, "by_month": [{"month": "2026-10", **_TALLY}]},
     ],

@@ -10,7 +10,9 @@ from starlette.responses import Response
 
 from services.scoring import policies as rules
 from services.scoring import prospect_queries as queries
+from services.scoring.api.answers import CAME, events_path
 from services.scoring.api.prospect_answers import (
+    gate_answer,
     note_of,
     prospect_answer,
     quality_answer,
@@ -23,6 +25,7 @@ from services.scoring.prospect_queries import Costs, Filters, Spent, Tally
 from services.scoring.queries import count_by, list_by, policies_in_force
 from services.scoring.screening.policy import CLASSES, HORIZONS
 from services.scoring.screening.words import CLASSES as CLASS_WORDS
+from services.scoring.screening.words import NOTES
 from shared.errors import FieldError, Unprocessable
 from shared.http.answers import answer
 from shared.http.language import Lang
@@ -112,6 +115,7 @@ async def list_prospects(
             "customer_id": one.customer_id,
             "at": details.prospect.kept.at,
             **prospect_answer(details.prospect, language),
+            "events": events_path(one.customer_id, *CAME),
         }
         for one, details in zip(items, described, strict=True)
         if details.prospect is not None
@@ -154,19 +158,23 @@ async def prospects_summary(request: Request, language: Lang) -> Response:
                 for days, rate in zip(HORIZONS, model.overall, strict=True)
             ],
             "quality": [] if model is None else [quality_answer(one) for one in model.quality],
+            "gate": None if model is None or model.gate is None else gate_answer(model.gate),
         }
     )
 
 
 @router.get("/v1/sources", responses=shown(SOURCES, "Sources, most seen first, by month."))
-async def list_sources(request: Request, page: Page, between: Between) -> Response:
+async def list_sources(request: Request, page: Page, between: Between, language: Lang) -> Response:
     """Where customers came from: of those first seen in a period, how many were won, how soon, what they
     spend at first, and what each cost. Without `from` and `to`: the last twelve months; three years at
-    most. Months are those of the setting TIMEZONE where an event names no offset of its own."""
-    days = _period(request, between)
+    most. At most the newest 200,000 of a period are counted: `from` then says from when on, and a `note`
+    how to count the others. Months are those of the setting TIMEZONE where an event names no offset of
+    its own."""
+    asked = _period(request, between)
     today = _day(request, kernel_of(request).clock())
     after = decode_cursor(page.cursor, tuple[queries.Minor, str]) if page.cursor else None
     async with database_of(request).snapshot() as conn:
+        days = (await queries.counted_from(conn, asked, queries.MOST_SEEN), asked[1])
         costs = await queries.costs(conn, days)
         costly = sorted({source for source, _ in costs})
         found = await queries.tallies(
@@ -180,9 +188,16 @@ async def list_sources(request: Request, page: Page, between: Between) -> Respon
         spent = await queries.first_spend(conn, days, today, names)
         total = await queries.count_sources(conn, days, costly) if page.count else None
     made = [_source(one, months, spent, costs) for one in items]
-    period = {"from": _date(days[0]), "to": _date(days[1])}
-    zone = kernel_of(request).settings.timezone
-    return answer({**period, "timezone": zone, **page_answer(made, next_cursor, total)})
+    note = None
+    if days != asked:
+        note = say(NOTES, "newest", language, most=queries.MOST_SEEN, day=_date(days[0]))
+    head = {
+        "from": _date(days[0]),
+        "to": _date(days[1]),
+        "timezone": kernel_of(request).settings.timezone,
+        "note": note,
+    }
+    return answer({**head, **page_answer(made, next_cursor, total)})
 
 
 def _source(tally: Tally, months: list[Tally], spent: Spent, costs: Costs) -> dict[str, Any]:

@@ -13,11 +13,13 @@ from starlette.responses import Response
 
 from services.scoring import offer_queries as queries
 from services.scoring.api import offers
+from services.scoring.api.fit_answers import tried
 from services.scoring.api.offer_examples import AUDIENCE, RECOMMENDATIONS, TOGETHER
 from services.scoring.api.reads import READS, database_of
 from services.scoring.baskets.orders import EPOCH, Known, Level, complained_of, known_of
 from services.scoring.offer_queries import Learnt, Shopper
 from services.scoring.offering.making import ENOUGH, Advice, Prospect, prospects_in
+from services.scoring.recommend.recommender import Recommender
 from services.scoring.recommend.view import Lists, Reason, Suggestion
 from services.scoring.recommend.words import KINDS, explain
 from services.scoring.words import OFFERS
@@ -137,7 +139,7 @@ async def list_audience(
     the model was made. Left out is who has bought it or complained about it since."""
     after = max(decode_cursor(page.cursor, tuple[int])[0], 0) if page.cursor else 0
     async with database_of(request).read() as conn:
-        await _of_item(request, conn, level, item)
+        _, advice = await _of_item(request, conn, level, item)
         body = await queries.find_prospects(conn, level, item)
         prospects = list(enumerate(prospects_in(body) if body else [], start=1))
         wanted = [
@@ -145,9 +147,9 @@ async def list_audience(
             for place, one in prospects
             if place > after and which in {None, _list(one)}
         ]
-        found = await _standing(
-            request, conn, wanted, {one[0] for _, one in prospects}, item, level, page.limit + 1
-        )
+        ranked = {one[0] for _, one in prospects}
+        of = (level, advice.recommender)
+        found = await _standing(request, conn, wanted, ranked, item, of, page.limit + 1)
     shown_, next_cursor = cut_page(found, page.limit, lambda last: (last[0],))
     items = [
         {
@@ -176,11 +178,12 @@ async def _standing(
     wanted: Sequence[tuple[int, Prospect]],
     ranked: set[bytes],
     item: str,
-    level: Level,
+    of: tuple[Level, Recommender],
     limit: int,
 ) -> list[tuple[int, UUID, Prospect]]:
     """The first of these who are still to be asked. Of customers who are one since, the first."""
     kernel, seen = kernel_of(request), set[UUID]()
+    level, recommender = of
     found: list[tuple[int, UUID, Prospect]] = []
     for place, one in wanted:
         if len(found) >= limit:
@@ -196,18 +199,17 @@ async def _standing(
         if shopper is None:
             continue
         asked = _asked(shopper, level, kernel.clock(), kernel.settings.timezone)
-        if item in asked.sore or _bought_since(asked, item, one):
+        if item in asked.sore or _bought_since(recommender, asked, item, one):
             continue
         found.append((place, parts[0], one))
     return found
 
 
-def _bought_since(asked: Asked, item: str, one: Prospect) -> bool:
-    """Whether it is new to them no more; or, of what they buy again, was bought within a week."""
-    last = asked.known.last.get(item)
-    if last is None:
-        return False
-    return one[1] or asked.today - last < 7
+def _bought_since(recommender: Recommender, asked: Asked, item: str, one: Prospect) -> bool:
+    """Whether it is new to them no more; or, of what they buy again, was just bought."""
+    if one[1]:
+        return item in asked.known.last
+    return item in recommender.just_bought(asked.known.history, today=asked.today)
 
 
 async def _of_item(
@@ -279,8 +281,10 @@ async def read_recommendations(
 def _ask(advice: Advice, asked: Asked, limit: int) -> tuple[Lists, dict[str, int]]:
     history, recommender = asked.known.history, advice.recommender
     just = recommender.just_bought(history, today=asked.today) if history.items else {}
-    without = {*asked.sore, *just}
-    return recommender.for_customer(history, today=asked.today, without=without, limit=limit), just
+    lists = recommender.for_customer(
+        history, today=asked.today, without=set(asked.sore), limit=limit
+    )
+    return lists, just
 
 
 def _note(learnt: Learnt, asked: Asked, basis: str, lists: Lists, language: Language) -> str | None:
@@ -295,18 +299,6 @@ def _note(learnt: Learnt, asked: Asked, basis: str, lists: Lists, language: Lang
 def model_answer(learnt: Learnt, level: str, language: Language) -> dict[str, Any]:
     """Which model, made when, and how its ways of ranking did on the last closed 28 days."""
     about = learnt.about
-    tried = [
-        {
-            "list": kind,
-            "ranked_by": name.removeprefix(f"{kind}_"),
-            "label": say(OFFERS, f"by_{name.removeprefix(f'{kind}_')}", language),
-            "ndcg_at_10": value,
-            "naive": name in {"again_frequency", "new_popularity"},
-            "in_force": about[f"{kind}_by"] == name.removeprefix(f"{kind}_"),
-        }
-        for name, value in about["quality"].items()
-        for kind in (name.partition("_")[0],)
-    ]
     return {
         "name": f"recommend-{level}@{learnt.version}",
         "version": learnt.version,
@@ -315,7 +307,7 @@ def model_answer(learnt: Learnt, level: str, language: Language) -> dict[str, An
         "customers": about["customers"],
         "items": about["items"],
         "ranked_by": {"again": about["again_by"], "new": about["new_by"]},
-        "quality": tried,
+        "quality": tried(learnt, language),
     }
 
 

@@ -7,14 +7,13 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
+from services.scoring import past, queries, registry
 from services.scoring import policies as rules
-from services.scoring import queries, registry
 from services.scoring.api.answers import score_answer
 from services.scoring.api.examples import SCORE, SUMMARY
 from services.scoring.api.model_answers import model_answer
 from services.scoring.api.reads import READS, database_of
 from services.scoring.policies import Band, Cell
-from services.scoring.projection import SCORES
 from services.scoring.projector.details import describe
 from shared.as_of import AsOf, OnBasis, as_it_was
 from shared.errors import NotFound
@@ -103,9 +102,9 @@ async def read_score(
     """Every score of one customer, with reasons, evidence and the nearest change. With `as_of` in the same shape as
     it stood then."""
     if as_of is not None:
-        then = await as_it_was(request, SCORES, customer, as_of, basis)
+        then = await as_it_was(request, past.THEN, customer, as_of, basis)
         was = queries.Scored(str(then.head), then.state, then.view)
-        [details] = describe([(then.state, then.view)], then.policies)
+        [details] = describe([(then.state, then.view)], past.as_of(then.policies, then.clock))
         return answer(score_answer(was, details, language))
     async with database_of(request).read() as conn:
         scored = await queries.find_score(conn, await find_customer(conn, customer))

@@ -1,13 +1,13 @@
 """From events to the rows of `basket` and `grievance`. Pure."""
 
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import msgspec
 
 from shared.codec import Event
+from shared.database import uuid_of
 from shared.language import (
     ComplaintOpened,
     Contribution,
@@ -129,8 +129,7 @@ def _row(
 ) -> tuple[Any, ...] | None:
     settled = effect(event)
     before, after = _counting(settled.before), _counting(settled.after)
-    days = [_day(part) for part in (before, after) if part is not None]
-    if not days:
+    if before is None and after is None:
         return None
     same = before is not None and after is not None and before.event_id == after.event_id
     if same and (refund is None or not items or settled.before == settled.after):
@@ -151,7 +150,8 @@ def _row(
         else (),
     )
     gone = before.event_id if before is not None and not same else None
-    return (UUID(event.id), UUID(event.subject), max(days), gone, _encode(made))
+    day = max([_day(part) for part in (before, after) if part is not None])
+    return (uuid_of(event.id), uuid_of(event.subject), day, gone, _encode(made))
 
 
 def _counting(part: Contribution | None) -> Contribution | None:
@@ -160,7 +160,7 @@ def _counting(part: Contribution | None) -> Contribution | None:
 
 
 def _day(part: Contribution) -> int:
-    return (part.time + timedelta(minutes=part.utcoffset)).toordinal()
+    return local_day(micros(part.time), part.utcoffset)
 
 
 def _line(raw: _Raw) -> Line:

@@ -314,7 +314,7 @@ def _group(
         np.where(wider > 1, 1.0, 0.0)[:, None, None] * np.sqrt(ahead + 0.5)[:, :, None] * CHANCE
     )
     found = found * wider[:, None, None]
-    found = np.where(chance < 0, np.minimum(found, chance), np.maximum(found, chance))
+    found = np.where(CHANCE < 0, np.minimum(found, chance), np.maximum(found, chance))
     scaled = np.rint(found * 10**DECIMALS).astype(np.int64)
     lo95, lo80, hi80, hi95 = (thousandths + scaled[:, :, place] for place in range(4))
     lo80, hi80 = np.minimum(lo80, thousandths), np.maximum(hi80, thousandths)

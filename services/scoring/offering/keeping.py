@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 
+from services.scoring.fits import remember
 from services.scoring.offering.making import MadeForecast, MadeModel
 from services.scoring.offering.reading import DAYS
 from shared.database import Connection
@@ -21,14 +22,16 @@ async def keep_models(conn: Connection, made: Sequence[MadeModel], clock: dateti
     """Put models in force, in one transaction."""
     version = 1 + (await conn.fetchval("SELECT coalesce(max(version), 0) FROM recommender"))
     for one in made:
+        about = orjson.dumps(one.about).decode()
         await conn.execute(
             "INSERT INTO recommender VALUES ($1, $2, $3, $4::jsonb, $5)",
             one.level,
             version,
             clock,
-            orjson.dumps(one.about).decode(),
+            about,
             one.body,
         )
+        await remember(conn, f"recommend-{one.level}", version, clock, about)
         await conn.execute("DELETE FROM audience_of WHERE level = $1", one.level)
         await conn.copy_records_to_table(
             "audience_of",
@@ -43,15 +46,17 @@ async def keep_forecasts(conn: Connection, made: Sequence[MadeForecast], clock: 
     version = 1 + (await conn.fetchval("SELECT coalesce(max(version), 0) FROM forecast"))
     await conn.execute("DELETE FROM forecast")
     for one in made:
+        about = orjson.dumps(one.about).decode()
         await conn.execute(
             "INSERT INTO forecast VALUES ($1, $2, $3, $4::jsonb, $5, $6)",
             one.measure,
             version,
             clock,
-            orjson.dumps(one.about).decode(),
+            about,
             one.body,
             one.history,
         )
+        await remember(conn, f"demand-{one.measure}", version, clock, about)
 
 
 async def done(conn: Connection, name: str, clock: datetime, note: dict[str, Any]) -> bool:

@@ -181,10 +181,28 @@ def _make_forecast(
             "country": country,
             "orders": shop.orders,
             "series": sorted(signal.name for signal in signals),
+            "trained_weeks": made.trained_weeks,
+            "model_share": made.weight,
+            "quality": quality_of(made),
         },
         body=compress(made.to_json()),
         history=compress(_pack(_history(table, shop, running))),
     )
+
+
+def quality_of(made: Forecast) -> dict[str, Any]:
+    """How forecasts made this way turned out at earlier weeks, beside the 4-week mean's."""
+    found, ratio = made.quality, None
+    if found.mase is not None and found.mase_mean:
+        ratio = round(found.mase / found.mase_mean, 4)
+    return {
+        "windows": found.windows,
+        "mase": found.mase,
+        "mase_of_4_week_mean": found.mase_mean,
+        "ratio": ratio,
+        "covered_80": found.covered_80,
+        "covered_95": found.covered_95,
+    }
 
 
 def monday(week: int) -> date:

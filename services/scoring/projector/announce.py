@@ -15,7 +15,7 @@ CELL_CHANGED = "score.matrix_changed"
 EMITS = frozenset({BAND_CHANGED, CLASS_CHANGED, CELL_CHANGED})
 
 
-class Told(msgspec.Struct, frozen=True, omit_defaults=True):
+class Told(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """What was said last."""
 
     band: str | None = None

@@ -1,7 +1,9 @@
 """The churn probability, why it is so, and what would change its band. Times in days."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+
+import msgspec
+from msgspec.structs import replace
 
 from services.scoring.models.bgnbd import p_none
 from services.scoring.policies import BANDS, ChurnModel, Scoring
@@ -14,8 +16,7 @@ SILENCE_DAYS = 730
 """How far ahead a change by silence alone is looked for."""
 
 
-@dataclass(frozen=True, slots=True)
-class History:
+class History(msgspec.Struct, frozen=True, gc=False):
     """`x` repeat purchase days; the last purchase and the present, in days since the first."""
 
     x: int
@@ -23,8 +24,7 @@ class History:
     age: float
 
 
-@dataclass(frozen=True, slots=True)
-class Judge:
+class Judge(msgspec.Struct, frozen=True, gc=False):
     """A model and the bands that its probabilities fall into."""
 
     model: ChurnModel

@@ -10,6 +10,7 @@ from services.scoring.projector.state import (
     Opening,
     Points,
     State,
+    count,
     keep_newest,
     month_of,
     slot,
@@ -107,8 +108,7 @@ def _entry(one: Standing | None, *, is_open: bool) -> set[tuple[int, str]]:
 
 
 def _count_open(state: State, severity: str, sign: int) -> None:
-    slot(state.open_by, severity, int)
-    state.open_by[severity] += sign
+    count(state.open_by, severity, sign)
     if not state.open_by[severity]:
         del state.open_by[severity]
 

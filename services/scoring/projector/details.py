@@ -18,7 +18,7 @@ from services.scoring.projector.future import HIGH, LOW, Buyer, Future, foretell
 from services.scoring.projector.matrix import thresholds
 from services.scoring.projector.purchases import local_day
 from services.scoring.projector.rfm import MIDDLE, main_currency, score
-from services.scoring.projector.satisfaction import mood
+from services.scoring.projector.satisfaction import fresh, mood
 from services.scoring.projector.seen import Seen
 from services.scoring.projector.state import State, Verdict
 from services.scoring.projector.trained import TrainedJudge
@@ -107,6 +107,8 @@ class Details:
 
     evidence: list[str]
     churn: Churn | None = None
+    model: str = ""
+    """The churn model that this is judged by; the kept view may be of the one before for a moment."""
     rfm: Rfm | None = None
     rfm_reasons: tuple[Fact, ...] = ()
     rfm_change: Change | None = None
@@ -126,6 +128,7 @@ class Basis:
     cuts: RfmCuts | None
     population: Population | None
     usual_satisfaction: float
+    churn_label: str
     purchases_label: str
     spend_label: str
     screening: tuple[Screening | None, str]
@@ -139,6 +142,7 @@ class Basis:
             rules.rfm_cuts(policies),
             rules.population(policies),
             rules.usual_satisfaction(policies),
+            rules.churn_label(policies),
             rules.purchases_label(policies),
             rules.spend_label(policies),
             (rules.screening(policies), rules.label(policies, rules.PROSPECTS)),
@@ -197,6 +201,7 @@ def _bought(state: State, view: View, buyer: Buyer, future: Future, basis: Basis
     return Details(
         evidence=bought,
         churn=_churn(state, today, buyer.history, evidence, basis),
+        model=basis.churn_label,
         rfm=view.rfm,
         rfm_reasons=tuple(reasons),
         rfm_change=change,
@@ -303,6 +308,7 @@ def _satisfied(state: State, today: int, basis: Basis) -> Satisfied | None:
     if not state.answers and not state.complaints:
         return None
     found = mood(state, today, basis.scoring.satisfaction, basis.usual_satisfaction)
+    one = fresh(today, basis.scoring.satisfaction)
     whole = found.strength + found.weight
     good = max(whole * found.score / 100, 1e-3)
     bad = max(whole - good, 1e-3)
@@ -327,7 +333,7 @@ def _satisfied(state: State, today: int, basis: Basis) -> Satisfied | None:
         usual=basis.usual_satisfaction,
         reasons=reasons,
         evidence=_heard(state),
-        with_best=found.with_answers(1, 1),
+        with_best=found.with_answers(one, one),
     )
 
 

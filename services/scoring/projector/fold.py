@@ -28,7 +28,7 @@ from services.scoring.projector.state import (
     newest_months,
 )
 from services.scoring.projector.surveys import answer, points_of
-from services.scoring.projector.touches import merge_touches, touch
+from services.scoring.projector.touches import merge_touches, touch, touch_of
 from shared.bounded import joined
 from shared.codec import Event
 from shared.language import (
@@ -120,9 +120,10 @@ def evolve(state: State, event: Event) -> State:  # noqa: C901, PLR0911  (one ar
         case MatrixReviewed() as reviewed:
             return _review(_hear(state, event), event, reviewed)
         case InteractionRecorded() | InteractionRetracted():
-            return contact(touch(_hear(state, event), event), event)
+            found = touch_of(event)
+            return contact(touch(_hear(state, event), found), event, found)
         case MessageDelivered() | MessageClicked():
-            return touch(_hear(state, event), event)
+            return touch(_hear(state, event), touch_of(event))
         case CustomerDescribed(traits=said) | CustomerEdited(changes=said):
             return come_by(see(state, micros(event.time), event.utcoffset), event, said)
         case IdentifiersAdded():
@@ -158,7 +159,8 @@ def evolve(state: State, event: Event) -> State:  # noqa: C901, PLR0911  (one ar
 
 def _hear(state: State, event: Event) -> State:
     time = micros(event.time)
-    state.heard = time if state.heard is None else max(state.heard, time)
+    if state.heard is None or time > state.heard:
+        state.heard = time
     return see(state, time, event.utcoffset)
 
 

@@ -5,13 +5,13 @@ with an order; both by local calendar months. A month that has just begun counts
 the twelve months that end with this one are taken, or the twelve before it, whichever is better.
 """
 
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
+import msgspec
+
 from services.scoring.policies import YEAR_MONTHS, Cell, Population, Scoring
-from services.scoring.projector.rfm import main_currency
-from services.scoring.projector.state import Month, State
+from services.scoring.projector.state import State
 from services.scoring.projector.view import Matrix
 from shared.language.money import Money, minor
 
@@ -23,8 +23,7 @@ _CELLS: dict[tuple[bool, bool], Cell] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Thresholds:
+class Thresholds(msgspec.Struct, frozen=True, gc=False):
     """What must be reached. `spend` in minor units of the main currency."""
 
     by: Literal["quantile", "absolute"]
@@ -62,11 +61,15 @@ def thresholds(currency: str | None, scoring: Scoring, population: Population | 
 
 def spend_year(state: State, currency: str | None, month: int) -> int:
     """Net spend of twelve months, in minor units."""
-    months = state.months.get(currency or "", {})
-    whole = sum(one.net for index, one in months.items() if 0 <= month - index <= YEAR_MONTHS)
-    nothing = Month()
-    this, first = months.get(month, nothing), months.get(month - YEAR_MONTHS, nothing)
-    return max(whole - first.net, whole - this.net)
+    whole = this = first = 0
+    for index, one in state.months.get(currency or "", {}).items():
+        if index == month:
+            this = one.net
+        elif index == month - YEAR_MONTHS:
+            first = one.net
+        if 0 <= month - index <= YEAR_MONTHS:
+            whole += one.net
+    return max(whole - first, whole - this)
 
 
 def ordered_months(state: State) -> set[int]:
@@ -81,24 +84,25 @@ def ordered_months(state: State) -> set[int]:
 
 def active(months: set[int], month: int) -> int:
     """With an order, of the twelve months up to this one, or of the twelve before it."""
-    within = {index for index in months if 0 <= month - index <= YEAR_MONTHS}
-    return max(len(within - {month - YEAR_MONTHS}), len(within - {month}))
+    within = sum([0 <= month - index <= YEAR_MONTHS for index in months])
+    return within - (month in months and month - YEAR_MONTHS in months)
 
 
-def matrix(state: State, month: int, scoring: Scoring, population: Population | None) -> Matrix:
-    """The cell of a customer who has bought, or of whom somebody decided it."""
+def decided(state: State) -> str | None:
+    """The cell that somebody chose in place of what was found."""
     verdict = state.verdict
-    decided = verdict.matrix if verdict is not None and verdict.overridden else None
-    if not state.newest:
-        return Matrix(cell=decided, overridden=decided is not None)
-    currency = main_currency(state)
-    wanted = thresholds(currency, scoring, population)
+    return verdict.matrix if verdict is not None and verdict.overridden else None
+
+
+def matrix(state: State, month: int, currency: str | None, wanted: Thresholds) -> Matrix:
+    """The cell of a customer who has bought. `wanted`: what holds for their main currency."""
+    chosen = decided(state)
     spend, months = spend_year(state, currency, month), active(ordered_months(state), month)
     found = wanted.cell(spend, months)
     return Matrix(
-        cell=decided or found,
+        cell=chosen or found,
         found=found,
-        overridden=decided is not None,
+        overridden=chosen is not None,
         by=wanted.by,
         currency=currency,
         spend_year=spend,

@@ -12,8 +12,8 @@ from typing import Any
 
 import msgspec
 
-from services.scoring.projector.state import Came, First, State, slot
-from services.scoring.projector.touches import touch_of
+from services.scoring.projector.state import Came, First, State, count, slot
+from services.scoring.projector.touches import Touch
 from services.scoring.screening.policy import WINDOWS
 from shared.bounded import joined
 from shared.codec import Event
@@ -47,8 +47,8 @@ def come_by(state: State, event: Event, said: Mapping[str, Any]) -> State:
     return state
 
 
-def contact(state: State, event: Event) -> State:
-    """Count a contact, or take one back."""
+def contact(state: State, event: Event, found: Touch | None) -> State:
+    """Count a contact, or take one back. `found`: what it counts for."""
     match event.data:
         case InteractionRecorded(kind=kind, channel=channel):
             at, id_, offset, sign = micros(event.time), event.id, event.utcoffset, 1
@@ -59,12 +59,11 @@ def contact(state: State, event: Event) -> State:
     came, day = state.came, local_day(at, offset)
     firsts = came.firsts
     if len(firsts) < FIRSTS or (at, id_) <= (firsts[-1].at, firsts[-1].id):
-        came.firsts = _earliest([*firsts, First(at, id_, offset, kind, _text(channel) or "", sign)])
+        first = First(at, id_, offset, kind, _text(channel) or "", sign)
+        came.firsts = _earliest([*firsts, first]) if firsts else [first]
     if not came.days or day < next(iter(came.days)) + CONTACT_DAYS:
-        slot(came.days, day, int)
-        found = touch_of(event)
-        if found is not None:  # what the company did touches a day, but is no contact of theirs
-            came.days[day] += found.came + found.answered
+        # What the company did touches a day, but is no contact of theirs.
+        count(came.days, day, found.came + found.answered if found is not None else 0)
         _first_days(came.days)
     return state
 
@@ -94,15 +93,13 @@ def _first_days(days: dict[int, int]) -> None:
         days.popitem()
 
 
-def earn(weeks: dict[str, dict[int, int]], part: Contribution, sign: int) -> None:
-    """Money of an order comes or goes, in the week (Monday to Sunday) of its local day."""
-    week, first = week_of(local_day(micros(part.time), part.utcoffset)), _first_week(weeks)
+def earn(weeks: dict[str, dict[int, int]], part: Contribution, day: int, sign: int) -> None:
+    """Money of an order comes or goes, in the week (Monday to Sunday) of its local day (ordinal)."""
+    week, first = week_of(day), _first_week(weeks)
     if first is not None and week >= first + WEEKS:
         return
     for currency, net in part.spend.items():
-        sums = slot(weeks, currency, dict[int, int])
-        slot(sums, week, int)
-        sums[week] += sign * net
+        count(slot(weeks, currency, dict), week, sign * net)
     if first is not None and week < first:
         _first_weeks(weeks)
 
@@ -113,7 +110,7 @@ def week_of(day: int) -> int:
 
 
 def _first_week(weeks: dict[str, dict[int, int]]) -> int | None:
-    return min((next(iter(sums)) for sums in weeks.values()), default=None)
+    return min([next(iter(sums)) for sums in weeks.values()], default=None)
 
 
 def _first_weeks(weeks: dict[str, dict[int, int]]) -> None:
@@ -153,7 +150,10 @@ def _add(one: dict[int, int], other: dict[int, int]) -> dict[int, int]:
 
 def first_contact(came: Came) -> First | None:
     """The earliest contact that was not taken back, of the few that are kept."""
-    return next((first for first in came.firsts if first.count > 0), None)
+    for first in came.firsts:
+        if first.count > 0:
+            return first
+    return None
 
 
 def contacts_within(came: Came, before: int | None) -> tuple[int, int, int]:

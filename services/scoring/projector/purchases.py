@@ -1,7 +1,8 @@
 """How purchases change the state."""
 
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+
+import msgspec
 
 from services.scoring.projector.prospecting import earn
 from services.scoring.projector.state import (
@@ -12,11 +13,13 @@ from services.scoring.projector.state import (
     Month,
     State,
     Sums,
+    count,
     keep_newest,
-    month_of,
+    month_at,
     newest_months,
     slot,
 )
+from shared import moments
 from shared.language import Contribution, Settled
 from shared.language.purchase import orders_by_currency
 from shared.moments import micros
@@ -32,15 +35,21 @@ def local_day(time: datetime, utcoffset: int) -> int:
 def days_touched(settled: Settled) -> tuple[str, ...]:
     """Keys of the items that a purchase event changes."""
     parts = (settled.before, settled.after)
-    return tuple({_day(part): None for part in parts if part is not None and part.orders})
+    days = [
+        moments.local_day(micros(part.time), part.utcoffset)
+        for part in parts
+        if part is not None and part.orders
+    ]
+    return tuple(map(_key, dict.fromkeys(days)))
 
 
-def _day(part: Contribution) -> str:
-    return f"{DAY}{local_day(part.time, part.utcoffset)}"
+def _key(day: int) -> str:
+    return f"{DAY}{day}"
 
 
-def _write(part: Contribution) -> str:
-    return f"{micros(part.time)}|{part.utcoffset}|{part.event_id}"
+def _write(moment: Moment) -> str:
+    time, event_id, utcoffset = moment
+    return f"{time}|{utcoffset}|{event_id}"
 
 
 def _read(text: str) -> Moment:
@@ -48,29 +57,30 @@ def _read(text: str) -> Moment:
     return int(time), event_id, int(utcoffset)
 
 
-@dataclass(slots=True)
-class _Turnover:
+class _Turnover(msgspec.Struct, gc=False):
     """Purchases that came to count, and that ceased to."""
 
-    come: set[Moment] = field(default_factory=set)
-    gone: set[Moment] = field(default_factory=set)
+    come: set[Moment] = set()
+    gone: set[Moment] = set()
 
 
 def trade(state: State, settled: Settled) -> State:
     """Take off what an order counted for, add what it counts for now."""
-    changes: dict[str, dict[str, int]] = {}
+    changes: dict[int, dict[Moment, int]] = {}
     for part, sign in ((settled.before, -1), (settled.after, 1)):
         if part is None:
             continue
-        _add_money(state, part, sign)
-        earn(state.came.weeks, part, sign)
+        at = micros(part.time)
+        day = moments.local_day(at, part.utcoffset)
+        _add_money(state, part, month_at(day), sign)
+        earn(state.came.weeks, part, day, sign)
         if part.orders:
-            day = changes.setdefault(_day(part), {})
-            text = _write(part)
-            day[text] = day.get(text, 0) + sign * part.orders
+            change = changes.setdefault(day, {})
+            moment = at, part.event_id, part.utcoffset
+            change[moment] = change.get(moment, 0) + sign * part.orders
     turnover = _Turnover()
-    for key, change in changes.items():
-        _change_day(state, key, change, turnover)
+    for day, change in changes.items():
+        _change_day(state, day, change, turnover)
     if turnover.come or turnover.gone:
         state.orders += len(turnover.come) - len(turnover.gone)
         kept = keep_newest(state.newest, turnover.come, turnover.gone, state.orders)
@@ -82,9 +92,9 @@ def trade(state: State, settled: Settled) -> State:
 
 def _keep_first(state: State, turnover: _Turnover) -> None:
     """The first purchase; where it goes away, and others are left, only the items may know."""
-    come = min((time for time, _, _ in turnover.come), default=None)
+    come = min(turnover.come)[0] if turnover.come else None
     first = state.first_at
-    if first is not None and any(time <= first for time, _, _ in turnover.gone):
+    if first is not None and turnover.gone and min(turnover.gone)[0] <= first:
         others = state.orders - len(turnover.come)
         if others and (come is None or come > first):
             state.stale = True
@@ -95,14 +105,17 @@ def _keep_first(state: State, turnover: _Turnover) -> None:
     state.first_at = first
 
 
-def _add_money(state: State, part: Contribution, sign: int) -> None:
+def _add_money(state: State, part: Contribution, month: int, sign: int) -> None:
+    """`month`: the local one."""
     for currency, number in orders_by_currency(part).items():
         sums = state.money.get(currency)
         if sums is None:
             state.money = dict(sorted([*state.money.items(), (currency, sums := Sums())]))
         sums.net += sign * part.spend[currency]
         sums.purchases += sign * number
-        _add_month(state, part, currency, number, sign)
+        months = slot(state.months, currency, dict)
+        _add_month(slot(months, month, Month), part, currency, number, sign)
+        newest_months(months, MONTHS)
         if part.categories:
             _add_categories(state, part, currency, sign)
         if not sums.net and not sums.purchases:
@@ -110,51 +123,52 @@ def _add_money(state: State, part: Contribution, sign: int) -> None:
             del state.money[currency]
 
 
-def _add_month(state: State, part: Contribution, currency: str, orders: int, sign: int) -> None:
-    months = slot(state.months, currency, dict[int, Month])
-    month = slot(months, month_of(part.time + timedelta(minutes=part.utcoffset)), Month)
+def _add_month(month: Month, part: Contribution, currency: str, orders: int, sign: int) -> None:
     month.orders += sign * orders
     month.net += sign * part.spend[currency]
     if part.promoted:
         month.promoted += sign * orders
     if part.discount:
         month.discount += sign * part.discount.get(currency, 0)
-    newest_months(months, MONTHS)
 
 
 def _add_categories(state: State, part: Contribution, currency: str, sign: int) -> None:
     """Share the money of an order out over its categories, by their number of lines: an event does
     not say what each line comes to."""
-    kept = slot(state.categories, currency, dict[str, int])
+    kept = slot(state.categories, currency, dict)
     amount, lines = part.spend[currency], sum(part.categories.values())
     for category, number in part.categories.items():
         if len(kept) >= CATEGORIES and category > next(reversed(kept)):
             continue
-        slot(kept, category, int)
-        kept[category] += sign * (amount * number // lines)
+        count(kept, category, sign * (amount * number // lines))
     while len(kept) > CATEGORIES:
         kept.popitem()
 
 
-def _change_day(state: State, key: str, change: dict[str, int], turnover: _Turnover) -> None:
-    item = state.items.setdefault(key, Item())
+def _change_day(state: State, day: int, change: dict[Moment, int], turnover: _Turnover) -> None:
+    key = _key(day)
+    item = state.items.get(key)
+    if item is None:
+        item = state.items[key] = Item()
     was_bought_on = _is_bought_on(item)
-    for text, count in change.items():
+    for moment, number in change.items():
+        text = _write(moment)
         before = item.purchases.pop(text, 0)
-        after = before + count
+        after = before + number
         if after:
             item.purchases[text] = after
         if before <= 0 < after:
-            turnover.come.add(_read(text))
+            turnover.come.add(moment)
         elif after <= 0 < before:
-            turnover.gone.add(_read(text))
-    item.purchases = dict(sorted(item.purchases.items()))
+            turnover.gone.add(moment)
+    if len(item.purchases) > 1:
+        item.purchases = dict(sorted(item.purchases.items()))
     if _is_bought_on(item) != was_bought_on:
-        _count_day(state, int(key.removeprefix(DAY)), came=not was_bought_on)
+        _count_day(state, day, came=not was_bought_on)
 
 
 def _is_bought_on(item: Item) -> bool:
-    return any(count > 0 for count in item.purchases.values())
+    return max(item.purchases.values(), default=0) > 0
 
 
 def _count_day(state: State, day: int, *, came: bool) -> None:

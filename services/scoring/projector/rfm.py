@@ -12,13 +12,15 @@ MIDDLE = 3
 
 def score(value: int, cuts: Sequence[int | None]) -> int:
     """1, and 1 more for each cut point (the smallest values scoring 2 to 5) that is reached."""
-    return 1 + sum(cut is not None and value >= cut for cut in cuts)
+    return 1 + sum([cut is not None and value >= cut for cut in cuts])
 
 
 def main_currency(state: State) -> str | None:
     """The currency of most purchases; of several the first by code."""
-    codes = sorted(state.money)
-    return max(codes, key=lambda code: state.money[code].purchases, default=None)
+    money = state.money
+    if len(money) < 2:
+        return next(iter(money), None)
+    return max(sorted(money), key=lambda code: money[code].purchases)
 
 
 def rfm(state: State, recency_days: int, cuts: RfmCuts | None, scoring: Scoring) -> Rfm:

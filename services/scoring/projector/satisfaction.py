@@ -15,8 +15,9 @@ Answers are known by the month; their age counts from its first day.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date
+
+import msgspec
 
 from services.scoring.policies import SatisfactionRules
 from services.scoring.projector.state import Points, State
@@ -27,8 +28,7 @@ OPEN_WEIGHTS = {"low": 1.0, "medium": 1.5, "high": 2.5, "critical": 4.0}
 """What an open complaint weighs, in answers; never less than a resolved one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Mood:
+class Mood(msgspec.Struct, frozen=True, gc=False):
     """What is known, weighed. `total` is of points from 0 to 1."""
 
     usual: float
@@ -58,6 +58,11 @@ def mood(state: State, today: int, rules: SatisfactionRules, usual: float) -> Mo
         weight=answered[0] + handled[0] + still_open,
         total=answered[1] + handled[1],
     )
+
+
+def fresh(today: int, rules: SatisfactionRules) -> float:
+    """What an answer of today (ordinal) weighs: its age counts from the first day of the month."""
+    return float(0.5 ** ((date.fromordinal(today).day - 1) / rules.half_life_days))
 
 
 def _aged(months: Mapping[int, Points], today: int, half_life: int) -> tuple[float, float]:

@@ -8,15 +8,18 @@ whole columns; a test holds the two together.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from datetime import date
 from functools import lru_cache
 from math import exp, log, log1p
 
+import msgspec
+from msgspec.structs import replace
+
 from services.scoring.models.bgnbd import Parameters, p_none
 from services.scoring.policies import Calibrated
 from services.scoring.projector.rfm import main_currency
-from services.scoring.projector.state import NEWEST, State, month_of
+from services.scoring.projector.state import NEWEST, State, month_at
+from shared.moments import local_day
 
 SIGNS: Mapping[str, int] = {
     "silence": 1,
@@ -61,8 +64,7 @@ CERTAIN = 1e-6
 """A probability of the closed form is kept away from 0 and 1 by this."""
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(msgspec.Struct, frozen=True, gc=False):
     """One customer on a day. `today`, `first` and `last` are ordinals of local dates."""
 
     state: State
@@ -96,27 +98,12 @@ class Seen:
     def late_gap(self) -> float | None:
         """Mean days from one to the next of the days of the three newest purchases; None where that
         is one day."""
-        days = [local_of(time, offset) for time, _, offset in self.state.newest]
+        days = [local_day(time, offset) for time, _, offset in self.state.newest]
         if self.bought_on:
             days = [*self.bought_on, *days]
         days = sorted(days, reverse=True)[:NEWEST]
         apart = len(set(days)) - 1
         return (days[0] - days[-1]) / apart if apart else None
-
-
-_EPOCH = date(1970, 1, 1).toordinal()
-_MINUTE = 60_000_000
-
-
-def local_of(time: int, offset: int) -> int:
-    """Ordinal of the local date of a moment (microseconds since 1970 UTC; minutes from UTC)."""
-    return (time // _MINUTE + offset) // 1440 + _EPOCH
-
-
-@lru_cache(maxsize=8192)
-def month_at(day: int) -> int:
-    """The month (12 x year + month - 1) of an ordinal."""
-    return month_of(date.fromordinal(day))
 
 
 @lru_cache(maxsize=4096)

@@ -13,6 +13,7 @@ touched. A month once touched stays, also at 0: so what is kept is the same what
 
 from collections.abc import Callable
 from datetime import date
+from functools import lru_cache
 from typing import TypeVar
 
 import msgspec
@@ -38,7 +39,7 @@ Key = TypeVar("Key", int, str)
 Value = TypeVar("Value")
 
 
-class Case(msgspec.Struct, array_like=True, frozen=True, order=True):
+class Case(msgspec.Struct, array_like=True, frozen=True, order=True, gc=False):
     """The newest event of one complaint; ordered by time (microseconds since 1970), then id."""
 
     time: int
@@ -46,7 +47,7 @@ class Case(msgspec.Struct, array_like=True, frozen=True, order=True):
     is_open: bool
 
 
-class Opening(msgspec.Struct, array_like=True, frozen=True, order=True):
+class Opening(msgspec.Struct, array_like=True, frozen=True, order=True, gc=False):
     """The newest event that opened a complaint."""
 
     time: int
@@ -54,7 +55,7 @@ class Opening(msgspec.Struct, array_like=True, frozen=True, order=True):
     severity: str
 
 
-class Item(msgspec.Struct, omit_defaults=True):
+class Item(msgspec.Struct, omit_defaults=True, gc=False):
     """One local day with its purchases, or one complaint."""
 
     purchases: dict[str, int] = {}
@@ -65,7 +66,7 @@ class Item(msgspec.Struct, omit_defaults=True):
     """Time of the first event of the complaint."""
 
 
-class Sums(msgspec.Struct, array_like=True):
+class Sums(msgspec.Struct, array_like=True, gc=False):
     """What purchases in one currency come to."""
 
     purchases: int = 0
@@ -73,7 +74,7 @@ class Sums(msgspec.Struct, array_like=True):
     """Minor units, less refunds."""
 
 
-class Month(msgspec.Struct, array_like=True):
+class Month(msgspec.Struct, array_like=True, gc=False):
     """What purchases of one local month in one currency come to."""
 
     orders: int = 0
@@ -85,7 +86,7 @@ class Month(msgspec.Struct, array_like=True):
     """Minor units."""
 
 
-class Touches(msgspec.Struct, array_like=True):
+class Touches(msgspec.Struct, array_like=True, gc=False):
     """What passed between a customer and the company in one local month, besides purchases."""
 
     came: int = 0
@@ -96,7 +97,7 @@ class Touches(msgspec.Struct, array_like=True):
     """Responses to campaigns, and links followed."""
 
 
-class First(msgspec.Struct, array_like=True, frozen=True):
+class First(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """One of the earliest contacts. `at` in microseconds since 1970, `offset` in minutes."""
 
     at: int
@@ -109,7 +110,7 @@ class First(msgspec.Struct, array_like=True, frozen=True):
     """0: it was taken back."""
 
 
-class Came(msgspec.Struct, array_like=True):
+class Came(msgspec.Struct, array_like=True, gc=False):
     """How somebody came, and what they did first. Days are ordinals of local dates, of sorted keys."""
 
     seen: tuple[int, int] | None = None
@@ -124,14 +125,14 @@ class Came(msgspec.Struct, array_like=True):
     """Net spend in minor units by currency and week, of the first weeks with an order."""
 
 
-class Points(msgspec.Struct, array_like=True):
+class Points(msgspec.Struct, array_like=True, gc=False):
     """How many answers (or complaints that were handled), and their points, 0 to 1000 each."""
 
     number: int = 0
     total: int = 0
 
 
-class Verdict(msgspec.Struct, array_like=True, frozen=True):
+class Verdict(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """What a person decided last about the cell of the matrix."""
 
     at: int
@@ -146,7 +147,7 @@ class Verdict(msgspec.Struct, array_like=True, frozen=True):
     reason: str
 
 
-class State(msgspec.Struct, omit_defaults=True):
+class State(msgspec.Struct, omit_defaults=True, gc=False):
     """The fold. Bounded but for `items`, which are child rows.
 
     A `stale` state's `first_day`, `last_day`, `first_at`, `newest` and what complaints come to wait for
@@ -198,6 +199,12 @@ def month_of(day: date) -> int:
     return 12 * day.year + day.month - 1
 
 
+@lru_cache(maxsize=8192)
+def month_at(day: int) -> int:
+    """The month of an ordinal."""
+    return month_of(date.fromordinal(day))
+
+
 def slot(kept: dict[Key, Value], key: Key, make: Callable[[], Value]) -> Value:
     """The value of a key, made where there is none; the keys stay sorted."""
     found = kept.get(key)
@@ -209,6 +216,15 @@ def slot(kept: dict[Key, Value], key: Key, make: Callable[[], Value]) -> Value:
             kept.clear()
             kept.update(ordered)
     return found
+
+
+def count(kept: dict[Key, int], key: Key, number: int) -> None:
+    """Add to the number of a key, which stays also at 0; the keys stay sorted."""
+    if key in kept:
+        kept[key] += number
+    else:
+        slot(kept, key, int)
+        kept[key] = number
 
 
 def newest_months(kept: dict[int, Value], most: int) -> None:

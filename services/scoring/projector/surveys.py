@@ -5,14 +5,14 @@ from services.scoring.projector.state import (
     NEWEST,
     Points,
     State,
-    month_of,
+    month_at,
     newest_months,
     slot,
 )
 from shared.codec import Event
 from shared.language import SurveyAnswered
 from shared.language.survey import SCALES
-from shared.moments import micros
+from shared.moments import local_day, micros
 
 FULL = 1000
 """Points of the best answer."""
@@ -30,10 +30,11 @@ def points_of(data: SurveyAnswered) -> int | None:
 
 def answer(state: State, event: Event, points: int) -> State:
     """Take in one answer."""
-    month = slot(state.answers, month_of(event.local), Points)
+    at = micros(event.time)
+    month = slot(state.answers, month_at(local_day(at, event.utcoffset)), Points)
     month.number += 1
     month.total += points
     newest_months(state.answers, ANSWER_MONTHS)
-    entry = (micros(event.time), event.id, points)
+    entry = (at, event.id, points)
     state.answered = sorted({*state.answered, entry}, reverse=True)[:NEWEST]
     return state

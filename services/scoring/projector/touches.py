@@ -1,13 +1,12 @@
 """How contacts change the state: sums by local month, whoever began them."""
 
-from dataclasses import dataclass
-from datetime import timedelta
+import msgspec
 
 from services.scoring.projector.state import (
     TOUCH_MONTHS,
     State,
     Touches,
-    month_of,
+    month_at,
     newest_months,
     slot,
 )
@@ -19,14 +18,14 @@ from shared.language import (
     MessageClicked,
     MessageDelivered,
 )
+from shared.moments import local_day, micros
 
 CAMPAIGN, RESPONSE = "campaign_sent", "campaign_response"
 OURS = frozenset({"call", "meeting", "email", "sms"})
 """Kinds that the company is taken to have begun where nothing says who did."""
 
 
-@dataclass(frozen=True, slots=True)
-class Touch:
+class Touch(msgspec.Struct, frozen=True, gc=False):
     """What one event counts for, in which local month (12 x year + month - 1)."""
 
     month: int
@@ -40,15 +39,20 @@ def touch_of(event: Event) -> Touch | None:
     opened by machines."""
     match event.data:
         case InteractionRecorded(kind=kind, direction=direction):
-            return _contact(month_of(event.local), kind, direction, 1)
+            return _contact(_month(event), kind, direction, 1)
         case InteractionRetracted(at=at, utcoffset=utcoffset, kind=kind, direction=direction):
-            return _contact(month_of(at + timedelta(minutes=utcoffset)), kind, direction, -1)
+            month = month_at(local_day(micros(at), utcoffset))
+            return _contact(month, kind, direction, -1)
         case MessageDelivered():
-            return Touch(month_of(event.local), sent=1)
+            return Touch(_month(event), sent=1)
         case MessageClicked():
-            return Touch(month_of(event.local), answered=1)
+            return Touch(_month(event), answered=1)
         case _:
             return None
+
+
+def _month(event: Event) -> int:
+    return month_at(local_day(micros(event.time), event.utcoffset))
 
 
 def _contact(month: int, kind: str, direction: str | None, sign: int) -> Touch:
@@ -58,9 +62,8 @@ def _contact(month: int, kind: str, direction: str | None, sign: int) -> Touch:
     return Touch(month, sent=sign) if ours or kind == CAMPAIGN else Touch(month, came=sign)
 
 
-def touch(state: State, event: Event) -> State:
+def touch(state: State, found: Touch | None) -> State:
     """Take in one contact, or take one back."""
-    found = touch_of(event)
     if found is not None:
         month = slot(state.touches, found.month, Touches)
         month.came += found.came

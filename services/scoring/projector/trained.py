@@ -4,9 +4,10 @@ The same questions as `churn.Judge` answers, on `Seen` instead of the three numb
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import date
 from math import exp, expm1
+
+import msgspec
 
 from services.scoring.policies import BANDS, Calibrated, Learnt, Scoring
 from services.scoring.projector.churn import HORIZONS, SILENCE_DAYS, first_silence
@@ -70,8 +71,7 @@ def _laid_out(learnt: Learnt) -> list[tuple[int, float, float, float, float]]:
     return known[1]
 
 
-@dataclass(frozen=True, slots=True)
-class TrainedJudge:
+class TrainedJudge(msgspec.Struct, frozen=True):
     """A trained model and the bands that its probabilities fall into."""
 
     model: Calibrated

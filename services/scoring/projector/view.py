@@ -7,7 +7,7 @@ import msgspec
 from services.scoring.policies import Band
 
 
-class Reason(msgspec.Struct, frozen=True, omit_defaults=True):
+class Reason(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One thing that makes a probability what it is.
 
     `effect` is the probability less what it would be with the usual value: each by itself, so the
@@ -20,7 +20,7 @@ class Reason(msgspec.Struct, frozen=True, omit_defaults=True):
     effect: float
 
 
-class Nearest(msgspec.Struct, frozen=True):
+class Nearest(msgspec.Struct, frozen=True, gc=False):
     """The nearest change that would alter the band.
 
     `code`: `purchase` (in `days`: 0 is today), `silence` (none for `days` more days), or `none`
@@ -33,7 +33,7 @@ class Nearest(msgspec.Struct, frozen=True):
     band_then: Band
 
 
-class Risk(msgspec.Struct, frozen=True):
+class Risk(msgspec.Struct, frozen=True, gc=False):
     """The risk of no purchase within the horizon."""
 
     probability: float
@@ -41,7 +41,7 @@ class Risk(msgspec.Struct, frozen=True):
     band: Band
 
 
-class ShadowRisk(msgspec.Struct, frozen=True):
+class ShadowRisk(msgspec.Struct, frozen=True, gc=False):
     """The same by a model that is only looked at."""
 
     version: int
@@ -49,7 +49,7 @@ class ShadowRisk(msgspec.Struct, frozen=True):
     band: Band
 
 
-class Churn(Risk, frozen=True, kw_only=True):
+class Churn(Risk, frozen=True, kw_only=True, gc=False):
     """The same with why it is so; made when it is read."""
 
     others: dict[int, float]
@@ -61,7 +61,7 @@ class Churn(Risk, frozen=True, kw_only=True):
     nearest: Nearest
 
 
-class Rfm(msgspec.Struct, frozen=True, omit_defaults=True):
+class Rfm(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """Recency, frequency, monetary; scores and class are None before there are cut points."""
 
     recency_days: int
@@ -76,7 +76,7 @@ class Rfm(msgspec.Struct, frozen=True, omit_defaults=True):
     rfm_class: str | None = None
 
 
-class Satisfaction(msgspec.Struct, frozen=True):
+class Satisfaction(msgspec.Struct, frozen=True, gc=False):
     """How satisfied the customer is."""
 
     score: float
@@ -88,7 +88,7 @@ class Satisfaction(msgspec.Struct, frozen=True):
     """Of all answers that are kept, 0 to 1000 each."""
 
 
-class Matrix(msgspec.Struct, frozen=True, omit_defaults=True):
+class Matrix(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """Value and activity. Money in minor units of `currency`; all but `cell` is unset for who never
     bought."""
 
@@ -106,7 +106,7 @@ class Matrix(msgspec.Struct, frozen=True, omit_defaults=True):
     active_from: int = 0
 
 
-class Origin(msgspec.Struct, frozen=True, array_like=True):
+class Origin(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """How somebody came and what they did first. Days are ordinals of local dates."""
 
     seen_day: int
@@ -126,7 +126,7 @@ class Origin(msgspec.Struct, frozen=True, array_like=True):
     """Minor units by currency of the first thirteen weeks as a customer."""
 
 
-class Prospect(msgspec.Struct, frozen=True, array_like=True):
+class Prospect(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What is to be expected of who never bought."""
 
     at: datetime
@@ -139,7 +139,7 @@ class Prospect(msgspec.Struct, frozen=True, array_like=True):
     prospect_class: str | None
 
 
-class Totals(msgspec.Struct, frozen=True):
+class Totals(msgspec.Struct, frozen=True, gc=False):
     """What fitting to the population needs of one customer. Days are ordinals of local dates."""
 
     days: int
@@ -150,7 +150,7 @@ class Totals(msgspec.Struct, frozen=True):
     """Minutes from UTC to local time at the last purchase."""
 
 
-class View(msgspec.Struct, frozen=True, omit_defaults=True):
+class View(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """Everything that is kept; without purchases there is no risk and no RFM."""
 
     model: str

@@ -12,9 +12,9 @@ from services.scoring.recommend.model import (
     Model,
     Scored,
     chunks,
+    just_bought,
     score_again,
     score_new,
-    settled,
 )
 
 KEPT = 200
@@ -53,7 +53,7 @@ def audiences(model: Model, histories: Histories, today: int, kept: int = KEPT) 
 def _of(model: Model, some: Histories, today: int, start: int) -> Iterator[Offered]:
     fit = affinity.fit_of(some, model.ease, today)
     again = score_again(model, some, fit, today)
-    yield _offered(again, ~settled(model, some, today), start, is_new=False)
+    yield _offered(again, ~just_bought(model, some, today), start, is_new=False)
     new = score_new(model, some, fit, today)
     yield _offered(new, np.ones(len(new.item), dtype=np.bool_), start, is_new=True)
 

@@ -129,12 +129,13 @@ def probability(logits: Floats) -> Floats:
     return value
 
 
-def settled(model: Model, histories: Histories, today: int) -> Mask:
-    """Pairs that the customer just bought: by their rhythm with the item, less than a third of the
-    usual gap is over, and they will not need it within the horizon."""
+def just_bought(model: Model, histories: Histories, today: int) -> Mask:
+    """Pairs that are on no list: bought on this very day; or, by the customer's rhythm with the item, less
+    than a third of the usual gap is over and they will not need it within the horizon."""
     gap = np.exp(rhythm.usual_gap(histories, model.shelf))
     since = (today - histories.last).astype(np.float64)
-    return np.asarray((since < gap * JUST) & (gap - since > HORIZON), dtype=np.bool_)
+    settled = (since < gap * JUST) & (gap - since > HORIZON)
+    return np.asarray(settled | (since < 1), dtype=np.bool_)
 
 
 def lists(
@@ -143,7 +144,7 @@ def lists(
     """Both lists of customers, at most CHUNK of them; `barred` (customers, items) on neither."""
     fit = affinity.fit_of(histories, model.ease, today)
     again = score_again(model, histories, fit, today)
-    keep = ~settled(model, histories, today)
+    keep = ~just_bought(model, histories, today)
     if barred is not None:
         keep &= ~barred[again.customer, again.item]
     again = Scored(again.customer[keep], again.item[keep], again.score[keep], again.chance[keep])

@@ -14,20 +14,17 @@ from services.scoring.recommend.history import Histories, History, gather
 from services.scoring.recommend.log import RECENT, Log
 from services.scoring.recommend.model import (
     CHUNK,
-    JUST,
     Model,
     Scored,
+    just_bought,
     lists,
     score_again,
     score_new,
-    settled,
 )
 from services.scoring.recommend.view import Companion, Lists, Prospect, Reason, Suggestion
 
 LIMIT = 10
 LARGEST_AUDIENCE = 10_000
-YESTERDAY, LONGEST_JUST = 2.0, 7.0
-"""Days that count as just bought, at least and at most."""
 
 
 def fit(log: Log, today: int, *, seed: int = 0) -> "Recommender":
@@ -63,19 +60,14 @@ class Recommender:
         )
 
     def just_bought(self, history: History, *, today: int) -> dict[str, int]:
-        """Items that are not needed again yet, with the days until they are about due.
-
-        Bought today or yesterday, or in the first third of the usual gap, a week at most.
-        """
+        """Items that are on no list since they were just bought, with the days until they are about due."""
         histories = gather([history], self.index)
         gap = np.exp(rhythm.usual_gap(histories, self.model.shelf))
-        since = (today - histories.last).astype(np.float64)
-        fresh = since < np.clip(gap * JUST, YESTERDAY, LONGEST_JUST)
         return {
             self.model.catalogue.items[int(histories.item[pair])]: max(
-                1, round(float(gap[pair] - since[pair]))
+                1, round(float(gap[pair] - (today - histories.last[pair])))
             )
-            for pair in np.flatnonzero(fresh)
+            for pair in np.flatnonzero(just_bought(self.model, histories, today))
         }
 
     def _popular(self, limit: int, barred: Mask | None) -> list[Suggestion]:
@@ -140,7 +132,7 @@ class Recommender:
         histories = gather([history for _, history in people], self.index)
         fit_ = affinity.fit_of(histories, model.ease, today)
         again = score_again(model, histories, fit_, today)
-        ready = can_know_it & ~settled(model, histories, today) & (again.item == number)
+        ready = can_know_it & ~just_bought(model, histories, today) & (again.item == number)
         latest = np.zeros(histories.customers, dtype=np.int64)
         np.maximum.at(latest, histories.visitor, histories.visit)
         found = ((again, ready), _only(score_new(model, histories, fit_, today), number))

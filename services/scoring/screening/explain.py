@@ -65,7 +65,8 @@ class Screened:
 
     origin: Origin
     kept: Prospect
-    age: int
+    age: int | None
+    """Days since first seen; None before there is anything to judge by: nothing turns by time then."""
     intervals: tuple[tuple[float, float], ...] | None
     usual: tuple[float, ...] | None
     """What the overall rate says."""
@@ -86,15 +87,14 @@ def explain(
     assert state.came.seen is not None, "there is an origin"
     today = max(local_day(micros(kept.at), state.came.seen[1]), origin.seen_day)
     evidence = _evidence(state)
-    age = today - origin.seen_day
     if model is None:
-        return Screened(origin, kept, age, None, None, [], [], evidence, None, None, label)
+        return Screened(origin, kept, None, None, None, [], [], evidence, None, None, label)
     like = like_of(origin, today)
     sure = [interval(model, like, days) for days in HORIZONS]
     return Screened(
         origin=origin,
         kept=kept,
-        age=age,
+        age=today - origin.seen_day,
         intervals=tuple(one for one in sure if one is not None) or None,
         usual=model.overall,
         worth=[(one.currency, worth_of(one, like), one.customers) for one in model.worth],

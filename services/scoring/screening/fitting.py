@@ -13,6 +13,7 @@ from datetime import UTC, date, datetime
 import numpy as np
 from scipy.special import gammaln
 
+from services.scoring.backtest.figures import Case, drawn, interval
 from services.scoring.screening.cohort import (
     NEVER,
     Coded,
@@ -33,6 +34,7 @@ from services.scoring.screening.policy import (
     WINDOWS,
     Because,
     Factor,
+    Gate,
     Level,
     Quality,
     Screening,
@@ -45,7 +47,12 @@ ENOUGH = 30
 ENOUGH_WON = 30
 """First purchases below which everybody has the overall rate."""
 ENOUGH_HELD_OUT = 10
-"""First purchases in the held-out period, without which nothing is known of how good it is."""
+"""First purchases in the held-out periods, without which nothing is known of how good it is."""
+MOST_PERIODS = 3
+"""Closed periods that rates are held against one rate for all on."""
+MOST_DRAWN = 8_000
+"""Prospects of a period of whom the intervals are drawn."""
+SEED = 0
 ENOUGH_SPENT = 20
 """Customers won in a currency below which it is not said what they spend."""
 STRENGTHS = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 10_000.0)
@@ -96,15 +103,16 @@ def fit(cohort: Cohort, last: int, at: datetime) -> Screening | None:
     known = coded(cohort, last)
     table = waited(known, last)
     won = int(table.won.sum())
-    because: Because | None = None
+    because: Because | None = "few"
     quality: list[Quality] = []
     rates: Rates | None = None
-    if won < ENOUGH_WON:
-        because = "few"
-    else:
+    held: Gate | None = None
+    if won >= ENOUGH_WON:
         rates = fit_rates(known, table)
-        quality = [one for one in (judge(cohort, last, days) for days in HORIZONS) if one]
-        because = _because(quality)
+        exams = {days: closed(cohort, last, days) for days in HORIZONS}
+        quality = [_quality(found[0]) for found in exams.values() if found]
+        held = gate(exams[HORIZONS[0]])
+        because = _because(held)
     usual, contacts = _usual(known, last)
     return Screening(
         method="rates" if because is None else "overall",
@@ -116,6 +124,7 @@ def fit(cohort: Cohort, last: int, at: datetime) -> Screening | None:
         rates=[] if rates is None else [_short(rate) for rate in rates.by_stage],
         factors=[] if rates is None else _factors(known, rates),
         quality=quality,
+        gate=held,
         worth=_worth(cohort, last),
         usual=usual,
         usual_contacts=contacts,
@@ -123,12 +132,11 @@ def fit(cohort: Cohort, last: int, at: datetime) -> Screening | None:
     )
 
 
-def _because(quality: Sequence[Quality]) -> Because | None:
+def _because(held: Gate | None) -> Because | None:
     """Why not by these rates: on the shorter horizon they must be better than one rate for all."""
-    short = [one for one in quality if one.horizon_days == HORIZONS[0]]
-    if not short or short[0].won < ENOUGH_HELD_OUT:
+    if held is None or held.won < ENOUGH_HELD_OUT:
         return "few"
-    return None if short[0].brier < short[0].brier_naive else "worse"
+    return None if held.passes else "worse"
 
 
 def fit_rates(known: Coded, table: Waited) -> Rates:
@@ -185,9 +193,38 @@ def _strength(won: Numbers, expected: Numbers) -> float:
     return max(reversed(STRENGTHS), key=likelihood)
 
 
-def judge(cohort: Cohort, last: int, days: int) -> Quality | None:
-    """How good it is: rates of what was known `days` before, on what came then. None where the log
-    is too short."""
+@dataclass(frozen=True, slots=True)
+class Exam:
+    """A period that is over, and what rates that knew nothing of it said of those who were prospects when it
+    began. `naive`: what the opponent gives to everybody, the share of the period before."""
+
+    morning: int
+    days: int
+    who: Integers
+    truth: Numbers
+    said: Numbers
+    by_age: Numbers
+    naive: float
+
+    def case(self) -> Case:
+        """Beside the opponent."""
+        said = {"model": self.said, "naive": np.full(len(self.who), self.naive)}
+        return Case(self.who.astype(np.float64), self.truth, said)
+
+
+def closed(cohort: Cohort, last: int, days: int) -> list[Exam]:
+    """The last periods that are over, the newest first; they do not overlap. Empty where the log is too short."""
+    found: list[Exam] = []
+    for period in range(MOST_PERIODS if days == HORIZONS[0] else 1):
+        one = _exam(cohort, last - period * days, days)
+        if one is None:
+            break
+        found.append(one)
+    return found
+
+
+def _exam(cohort: Cohort, last: int, days: int) -> Exam | None:
+    """Rates of what was known `days` before the end of a day, on what came then."""
     morning = last + 1 - days
     known = coded(cohort, morning - 1)
     table = waited(known, morning - 1)
@@ -197,23 +234,69 @@ def judge(cohort: Cohort, last: int, days: int) -> Quality | None:
         return None
     rates = fit_rates(known, table)
     ages, levels = morning - cohort.seen[who], known.on(who, np.full(len(who), morning))
-    found = rates.chances(ages, levels, days)
-    truth = (cohort.won[who] < morning + days).astype(np.float64)
-    naive = (bought + 0.5) / (before + 1)
-    auc, interval = auc_of(found, truth)
+    return Exam(
+        morning=morning,
+        days=days,
+        who=who,
+        truth=(cohort.won[who] < morning + days).astype(np.float64),
+        said=rates.chances(ages, levels, days),
+        by_age=rates.by_age(ages, days),
+        naive=(bought + 0.5) / (before + 1),
+    )
+
+
+def judge(cohort: Cohort, last: int, days: int) -> Quality | None:
+    """How good it was on the last period that is over. None where the log is too short."""
+    one = _exam(cohort, last, days)
+    return None if one is None else _quality(one)
+
+
+def _quality(one: Exam) -> Quality:
+    auc, around = auc_of(one.said, one.truth)
     return Quality(
-        horizon_days=days,
-        begins=date.fromordinal(morning).isoformat(),
-        prospects=len(who),
-        won=int(truth.sum()),
-        expected=_short(float(found.sum())),
-        naive=_short(naive),
+        horizon_days=one.days,
+        begins=date.fromordinal(one.morning).isoformat(),
+        prospects=len(one.who),
+        won=int(one.truth.sum()),
+        expected=_short(float(one.said.sum())),
+        naive=_short(one.naive),
         auc=None if auc is None else _short(auc),
-        auc_interval=interval,
-        brier=_short(float(np.mean((found - truth) ** 2))),
-        brier_naive=_short(float(np.mean((naive - truth) ** 2))),
-        brier_age=_short(float(np.mean((rates.by_age(ages, days) - truth) ** 2))),
-        gain_interval=gain_of(found, np.full(len(who), naive), truth),
+        auc_interval=around,
+        brier=_short(_missed(one.said, one.truth)),
+        brier_naive=_short(_missed(one.naive, one.truth)),
+        brier_age=_short(_missed(one.by_age, one.truth)),
+        gain_interval=gain_of(one.said, np.full(len(one.who), one.naive), one.truth),
+    )
+
+
+def _missed(said: Numbers | float, truth: Numbers) -> float:
+    """Mean squared error (Brier)."""
+    return float(np.mean((said - truth) ** 2))
+
+
+def gate(exams: Sequence[Exam]) -> Gate | None:
+    """Rates beside one rate for all on periods that are over; None where there is none."""
+    if not exams:
+        return None
+    ours = float(np.mean([_missed(one.said, one.truth) for one in exams]))
+    theirs = float(np.mean([_missed(one.naive, one.truth) for one in exams]))
+    names, _, table = drawn(
+        [one.case() for one in exams],
+        lambda truth, said: _missed(said, truth),
+        SEED,
+        most=MOST_DRAWN,
+    )
+    gains = table[:, names.index("naive")] - table[:, names.index("model")]
+    low, high = interval(gains)
+    return Gate(
+        periods=len(exams),
+        begins=[date.fromordinal(one.morning).isoformat() for one in exams],
+        prospects=len(np.unique(np.concatenate([one.who for one in exams]))),
+        won=int(sum(one.truth.sum() for one in exams)),
+        brier=_short(ours),
+        brier_naive=_short(theirs),
+        gain=(_short(theirs - ours), _short(low), _short(high)),
+        sure=round(float((gains > 0).mean()), 3),
     )
 
 

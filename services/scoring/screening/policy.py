@@ -72,6 +72,29 @@ class Quality(msgspec.Struct, frozen=True, kw_only=True):
     """Of `brier_naive` less `brier`."""
 
 
+class Gate(msgspec.Struct, frozen=True, kw_only=True):
+    """Beside one rate for all on several periods that are over, each by rates made of what was known before it:
+    means over the periods. The intervals are of draws of prospects, each with all of their periods, the same
+    for both."""
+
+    periods: int
+    begins: list[str]
+    """First days of the periods, the newest first; they do not overlap."""
+    prospects: int
+    won: int
+    brier: float
+    brier_naive: float
+    gain: tuple[float, float, float]
+    """`brier_naive` less `brier`, with 95 %."""
+    sure: float
+    """The share of draws in which it would have passed."""
+
+    @property
+    def passes(self) -> bool:
+        """By the figures themselves, however unsure."""
+        return self.brier < self.brier_naive
+
+
 class Worth(msgspec.Struct, frozen=True, kw_only=True):
     """What who was won spends in the first thirteen weeks, in minor units of one currency."""
 
@@ -98,6 +121,8 @@ class Screening(msgspec.Struct, frozen=True, kw_only=True):
     """First purchases a day, by stage."""
     factors: list[Factor] = []
     quality: list[Quality] = []
+    gate: Gate | None = None
+    """None: of an older release, or there were too few first purchases to try."""
     worth: list[Worth] = []
     """The currency of most who were won first."""
     usual: dict[str, str] = {}

@@ -83,14 +83,19 @@ NOTES: Words = {
         "zh": "首次购买过少，无法区分潜在客户：所有人按总体转化率计。",
     },
     "worse": {
-        "en": "On the last period that is over, telling prospects apart was no better than one rate"
+        "en": "On the last periods that are over, telling prospects apart was no better than one rate"
         " for all: everybody has the overall rate.",
-        "zh": "在最近一个完整时段上，区分潜在客户并不优于统一比率：所有人按总体转化率计。",
+        "zh": "在最近的完整时段上，区分潜在客户并不优于统一比率：所有人按总体转化率计。",
     },
     "rates": {
         "en": "Rates of first purchases by age since first seen, times what is so of those who came"
         " alike.",
         "zh": "按首次出现后的时间计算首购率，再乘以同类来客的倍数。",
+    },
+    "newest": {
+        "en": "More than {most} were first seen in this period: those since {day} are counted. Ask for"
+        " the others by `to`.",
+        "zh": "该时段首次出现的客户超过 {most} 位：仅统计 {day} 起的客户；更早的请用 to 另行查询。",
     },
 }
 

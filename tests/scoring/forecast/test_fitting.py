@@ -54,6 +54,17 @@ def test_a_category_that_has_just_begun_has_at_least_the_interval_of_chance():
     assert [note.code for note in made.notes] == ["short_series"]
 
 
+def test_every_level_has_an_interval_on_both_sides():
+    """What sells well and restlessly may bring less than expected as well as more."""
+    made = fit(shop(keys=12, weeks=45)[0], origin=day(45))
+    assert {line.level for line in made.lines} == {"category", "department", "total"}
+    for line in made.lines:
+        for low, most, high in zip(line.lo95, line.yhat, line.hi95, strict=True):
+            assert low < most < high, (line.level, line.key)
+        for low, most, high in zip(line.lo80, line.yhat, line.hi80, strict=True):
+            assert low < most < high, (line.level, line.key)
+
+
 def test_all_zero_is_zero_and_said():
     made = fit(table(np.zeros((2, 45))), origin=day(45))
     assert {row.yhat for row in made.rows("category", "total")} == {0.0}

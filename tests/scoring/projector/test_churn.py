@@ -1,10 +1,9 @@
 """The churn probability, its reasons and the nearest change: all through the model."""
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from services.scoring.models.bgnbd import Parameters, p_none
 from services.scoring.policies import BANDS, CDNOW, DEFAULT_SCORING, ChurnModel, Usual

@@ -3,12 +3,13 @@
 from datetime import timedelta
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from services.scoring.policies import SatisfactionRules
 from services.scoring.projector import State
-from services.scoring.projector.satisfaction import mood
+from services.scoring.projector.satisfaction import fresh, mood
 from shared.codec import Event
 from shared.language import ComplaintOpened, ComplaintResolved, SurveyAnswered
 from tests.scoring.projector.folding import folded
@@ -146,3 +147,15 @@ def test_half_of_an_answer_is_left_after_the_half_life():
     assert mood(state, first, RULES, USUAL).score == 77.5
     assert mood(state, first + 180, RULES, USUAL).score == 74.29
     assert msgspec.structs.asdict(RULES)["half_life_days"] == 180
+
+
+@given(lives(), st.integers(0, 400))
+def test_one_answer_more_does_what_is_said(events: list[Event], ahead: int):
+    """The best answer of today moves the score to where the nearest change says."""
+    today = START.toordinal() + 450 + ahead
+    found = mood(folded(events), today, RULES, USUAL)
+    one = fresh(today, RULES)
+    told = found.with_answers(one, one)
+    assert scored([*events, answered(10, 450 + ahead, 999)], today) == pytest.approx(
+        told, abs=NEARLY
+    )

@@ -105,7 +105,7 @@ def test_a_source_that_is_said_of_buyers_alone_is_no_sign():
 
 
 def test_too_few_first_purchases_mean_the_overall_rate_and_it_says_so():
-    model = fitted(crowd(200, rate=0.0005))
+    model = fitted(crowd(200, rate=0.0003))
     assert (model.method, model.because) == ("overall", "few")
     assert chances(model, like("expo")) == chances(model, like("")) == model.overall
     assert interval(model, like("expo"), 28) is None

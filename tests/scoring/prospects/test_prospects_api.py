@@ -8,6 +8,7 @@ import httpx
 import msgspec
 import pytest
 
+from services.scoring import prospect_queries
 from services.scoring.projector import State, derive
 from services.scoring.screening.fitting import fit
 from services.scoring.screening.policy import CLASSES
@@ -214,6 +215,29 @@ async def test_summary(scoring):
     assert sum(one["prospects"] for one in found["by_class"]) == PEOPLE
     assert [one["horizon_days"] for one in found["quality"]] == [28, 90]
     assert all(one["better"] for one in found["quality"])
+    held = found["gate"]
+    assert (held["periods"], len(held["begins"])) == (3, 3)
+    assert held["begins"] == sorted(held["begins"], reverse=True)
+    assert held["gain"]["low"] < held["gain"]["value"] < held["gain"]["high"]
+    assert held["passes"]
+    assert held["sure"] > 0.9
+
+
+async def test_very_many_are_counted_from_a_later_day_on_and_it_says_so(scoring, monkeypatch):
+    whole = (await scoring.get("/v1/sources", params=YEAR)).json()
+    assert whole["note"] is None
+    everybody = sum(one["seen"] for one in whole["items"])
+    for most in (1, 7, everybody - 1, everybody):
+        monkeypatch.setattr(prospect_queries, "MOST_SEEN", most)
+        found = (await scoring.get("/v1/sources", params=YEAR)).json()
+        counted = sum(one["seen"] for one in found["items"])
+        assert 1 <= counted <= most
+        assert (found["note"] is None) == (most == everybody)
+        assert found["note"] is None or found["from"] in found["note"]
+        rest = {"from": YEAR["from"], "to": f"{found['from']}T00:00:00Z"}
+        monkeypatch.setattr(prospect_queries, "MOST_SEEN", everybody)
+        others = (await scoring.get("/v1/sources", params=rest)).json()
+        assert sum(one["seen"] for one in others["items"]) == everybody - counted
 
 
 async def test_sources_count_who_was_seen_and_won(scoring):

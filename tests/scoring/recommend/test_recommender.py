@@ -96,6 +96,22 @@ def test_what_is_needed_every_week_is_named_the_day_after(model: Recommender) ->
     assert told[0].reason.code == "due_soon"
 
 
+def test_one_rule_says_what_was_just_bought(model: Recommender, people: list[History]) -> None:
+    """Lists, reasons for leaving out and audiences go by the same; what was bought today is on none."""
+    often = [TODAY - 7 * n for n in range(8)][::-1]
+    history = History([Bought("p00", 8, often[0], often, 8.0)], 8, often)
+    assert set(model.just_bought(history, today=TODAY)) == {"p00"}
+    assert model.just_bought(history, today=TODAY + 1) == {}
+    for person in people:
+        for today in (TODAY, TODAY + 9):
+            just = model.just_bought(person, today=today)
+            listed = {one.item for one in model.for_customer(person, today=today, limit=50).again}
+            assert listed == {one.item for one in person.items} - set(just)
+            for one in person.items:
+                asked = model.audience(one.item, [("c", person)], today=today)
+                assert [found.list for found in asked] == ["again"] * (one.item not in just)
+
+
 def test_what_they_complained_about_is_not_named(model: Recommender, people: list[History]) -> None:
     history = people[0]
     before = model.for_customer(history, today=TODAY)
