@@ -184,6 +184,8 @@ def _service_demanding(state: Profile, rules: TagRules) -> Tag | None:
 
 
 def _favourites(purchases: Purchases, rules: TagRules) -> Iterator[Tag]:
+    if purchases.lines <= 0:  # an event that was parked may leave sums that do not agree
+        return
     least = max(rules.favourite_lines, rules.favourite_share * purchases.lines)
     likely = [(-lines, name) for name, lines in purchases.categories.items() if lines >= least]
     for lines, name in sorted(likely)[: rules.favourites]:
