@@ -41,9 +41,11 @@ def plain_score(score: Row, ids: Mapping[str, Key]) -> Row:
     if score["rfm"] is not None:
         left["rfm"] = {name: value for name, value in score["rfm"].items() if name != "policy"}
         left["rfm"]["evidence"] = _named(score["rfm"]["evidence"], ids)
+        left["rfm"]["events"] = _of_anybody(score["rfm"]["events"])
     if score["churn"] is not None:
         churn = {name: value for name, value in score["churn"].items() if name != "model"}
         churn["evidence"] = _named(churn["evidence"], ids)
+        churn["events"] = _of_anybody(churn["events"])
         churn["reasons"] = [
             {name: value for name, value in reason.items() if name != "text"}
             for reason in churn["reasons"]
@@ -55,6 +57,11 @@ def plain_score(score: Row, ids: Mapping[str, Key]) -> Row:
 
 def _named(evidence: list[str], ids: Mapping[str, Key]) -> list[Key]:
     return [ids[event_id] for event_id in evidence]
+
+
+def _of_anybody(path: str) -> str:
+    """The part of a timeline, whoever's it is."""
+    return path.partition("?")[2]
 
 
 def differences(one: Any, other: Any, path: str = "") -> list[str]:

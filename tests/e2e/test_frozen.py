@@ -195,10 +195,11 @@ class Written:
         for position in self.positions:
             await _reaches(here, self.service, position)
         if self.event is not None:
+            # It may not be resolved yet when it comes again: then it is taken a second time, and dropped behind the door.
             answer = await _publish(here, self.event, wait=10)
-            [item] = answer.json()["items"]
-            assert item["status"] == "duplicate", answer.text
-            assert item["customer_id"], answer.text
+            assert answer.json()["items"][0]["customer_id"], answer.text
+            answer = await _publish(here, self.event, wait=10)
+            assert answer.json()["items"][0]["status"] == "duplicate", answer.text
 
 
 async def _written(here, service: str) -> Written:

@@ -80,7 +80,8 @@ def facts(said: dict[str, Any]) -> dict[str, Any]:
     """What does not depend on ids and numbers that were given away."""
     customer = said["customer"]
     names = {*FACTS[0], *FACTS[1]} - {"number"}
-    rfm = {name: value for name, value in said["scores"]["rfm"].items() if name != "evidence"}
+    cited = {"evidence", "events"}
+    rfm = {name: value for name, value in said["scores"]["rfm"].items() if name not in cited}
     churn = said["scores"]["churn"]
     return {
         **{name: customer[name] for name in names},
