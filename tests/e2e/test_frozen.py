@@ -195,7 +195,7 @@ class Written:
         for position in self.positions:
             await _reaches(here, self.service, position)
         if self.event is not None:
-            # It may not be resolved yet when it comes again: then it is taken a second time, and dropped behind the door.
+            # Where it is not resolved yet it is taken a second time, and dropped behind the door.
             answer = await _publish(here, self.event, wait=10)
             assert answer.json()["items"][0]["customer_id"], answer.text
             answer = await _publish(here, self.event, wait=10)
