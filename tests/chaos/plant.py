@@ -289,7 +289,7 @@ async def plant(log: str, first_port: int = 0, workers: int = WORKERS_EACH) -> A
         _disk(Path(name) / "kafka") as of_kafka,
         temporary_postgres(
             max_wal_size="96MB",
-            settings={"max_connections": "400", "min_wal_size": "64MB"},
+            settings={"min_wal_size": "64MB"},
             within=of_postgres,
         ) as postgres,
     ):
