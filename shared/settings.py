@@ -104,8 +104,8 @@ class KernelSettings(BaseSettings):
     backfill_window: int = Field(
         1000,
         ge=1,
-        description="Events that may wait on customers before a backfill goes on: more is faster, fewer let live"
-        " events through sooner.",
+        description="Events that may wait on customers before a backfill, or telling of very many customers at once,"
+        " goes on: more is faster, fewer let live events through sooner.",
     )
     backfill_batch_events: int = Field(
         700, ge=1, description="Most events of one transaction of a backfill."

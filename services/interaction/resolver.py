@@ -108,7 +108,7 @@ class Resolver:
         self._leases = leases
         self._secret = kernel.settings.inbound_secret.encode()
         self._judge = Judge(kernel.settings, kernel.clock)
-        self.due = False
+        self.due = self.flood = False
 
     async def load(self, lease: Lease) -> None:
         """Nothing is kept between batches."""

@@ -42,6 +42,8 @@ from shared.service import Service
 from shared.tables import ORIGINS
 
 DUE_CHUNK = 200
+FEW = 20
+"""Customers told of at once that nobody has to give way for."""
 _INDEX = {origin: index for index, origin in enumerate(ORIGINS)}
 _OF_THE_KERNEL = frozenset(
     {
@@ -67,6 +69,8 @@ class Batch:
     """Those of them that mean something to the kernel itself: few."""
     parked: list[Parked] = field(default_factory=list)
     repeated: int = 0
+    flood: bool = False
+    """Whether it makes very many rows due of which much will be told."""
 
     def add(self, event: Event, value: bytes) -> None:
         """`value`: its bytes on the log."""
@@ -100,6 +104,8 @@ class Folding:
         self._policies: dict[str, Policy] = {}
         self.due = True
         """Whether rows may be due: the clock moved, a policy came, a chunk was full."""
+        self.flood = False
+        """Whether that is so of very many, of whom much will be told: it gives way to what is live."""
 
     async def load(self, lease: Lease) -> None:
         """Read what a partition knows besides its rows."""
@@ -213,7 +219,7 @@ class Folding:
         await self._keep_in_journals(conn, batches)
         for batch in batches:
             for event in batch.kernel:
-                await self._system(conn, batch.after.partition, event)
+                await self._system(conn, batch, event)
             if batch.parked:
                 await park(conn, self._service.name, batch.parked, self._most_parked)
         return appended
@@ -227,8 +233,9 @@ class Folding:
                     journal.table.name, records=kept, columns=journal.columns
                 )
 
-    async def _system(self, conn: Connection, partition: int, event: Event) -> None:
+    async def _system(self, conn: Connection, batch: Batch, event: Event) -> None:
         """Events of the stream itself: they change what every row of the partition means."""
+        partition = batch.after.partition
         match event.data:
             case HistoryClosed(history=history):
                 await conn.execute(
@@ -238,7 +245,8 @@ class Folding:
                     event.time,
                 )
                 for rows in self._rows:
-                    await rows.forget_history(conn, partition, history)
+                    if await rows.forget_history(conn, partition, history) > FEW:
+                        batch.flood = True
             case PolicyPublished():
                 await store_policy(conn, partition, event.data, event.time)
                 for rows in self._rows:
@@ -350,12 +358,14 @@ class Folding:
             await OUTBOX.append(conn, appended, datetime.now(UTC))
             hit("settle.appended")
         self.due = more
+        self.flood = more and len(appended) > FEW
         if tried:
             await self.load(lease)  # it may have been a policy, or the end of a backfill
         return lease
 
     def _remember(self, batch: Batch) -> None:
         self._policies = batch.policies
+        self.flood = self.flood or batch.flood
         for event in batch.kernel:
             match event.data:
                 case HistoryClosed(history=history):

@@ -228,15 +228,16 @@ class Rows:
                     changed.append((held.customer_id, name, state))
         await self._items.execute(conn, changed)
 
-    async def forget_history(self, conn: Connection, partition: int, history: str) -> None:
-        """Let the customers that a closed backfill touched speak again, in chunks, as due rows."""
-        await conn.execute(
+    async def forget_history(self, conn: Connection, partition: int, history: str) -> int:
+        """Let the customers that a closed backfill touched speak again, in chunks, as due rows; how many they are."""
+        done = await conn.execute(
             f"UPDATE {self.projection.table.name} SET history = history - $2::text, due_at = $3"
             " WHERE partition = $1 AND history <> '[]' AND history ? $2::text",
             partition,
             history,
             ALWAYS,
         )
+        return int(done.rpartition(" ")[2])
 
     async def mark_all_due(self, conn: Connection, partition: int) -> None:
         """A policy changed: derive every row of the partition again, in chunks."""

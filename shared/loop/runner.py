@@ -20,6 +20,7 @@ from shared.log import Log, Record
 from shared.loop.company import BATCH_SECONDS
 from shared.loop.lease import Lease, Leases
 from shared.loop.opening import Opening
+from shared.loop.pacing import LOOK_SECONDS, Pacing
 from shared.quarantine import Stopped
 from shared.settings import KernelSettings
 
@@ -37,6 +38,8 @@ class Handler(Protocol):
     """What is done with the records of one partition; made anew with every lease."""
 
     due: bool
+    flood: bool
+    """Whether what is due gives way to what is live."""
 
     async def load(self, lease: Lease) -> None: ...
 
@@ -72,9 +75,11 @@ class Runner:
         most_events: int,
         settings: KernelSettings,
         nudge: Callable[[], None] | None = None,
+        giving_way: Pacing | None = None,
         opening: Opening | None = None,
     ) -> None:
-        """`opening`: what has to be done first, after the lease was taken."""
+        """`giving_way`: when a flood goes on; without one, at once. `opening`: what has to be done first, after the
+        lease was taken."""
         self.lease = lease
         self.open = opening is None
         """Whether that is done: nothing of the partition may be sent, resolved or done by the clock before."""
@@ -90,9 +95,11 @@ class Runner:
         self._most_events = most_events
         self._settings = settings
         self._nudge = nudge
+        self._giving_way = giving_way
         self._labels = (service, lease.topic, str(lease.partition))
         self._backoff = BACKOFF_FIRST
         self._full = False
+        self._gave_way = False
 
     def wake(self) -> None:
         """There is something to do besides new records."""
@@ -175,8 +182,7 @@ class Runner:
             self.lease.next_offset,
             events=self._most_events,
             size=self._settings.batch_bytes,
-            # While something is recalled nothing is settled, so what is due stays due: wait as if it were not.
-            wait=0.0 if self._at_work.due and self._recalling is None else IDLE_SECONDS,
+            wait=self._patience(),
         )
         if self._recalling is not None and self._opening is not None:
             records = self._opening.forgotten(records)
@@ -193,10 +199,28 @@ class Runner:
             await self._finish()
             return
         if self._at_work.due:
-            async with self._slots, asyncio.timeout(BATCH_SECONDS):
-                self.lease = await self._at_work.settle(self.lease)
+            await self._settle()
         if self._nudge is not None and (records or self._at_work.due):
             self._nudge()
+
+    def _patience(self) -> float:
+        """Seconds to wait for records. While something is recalled nothing is settled, so what is due stays due."""
+        if not self._at_work.due or self._recalling is not None:
+            return IDLE_SECONDS
+        return LOOK_SECONDS if self._gave_way else 0.0
+
+    async def _settle(self) -> None:
+        """What is due, or a chunk of it; a flood only when it is its turn."""
+        turn = self._giving_way if self._at_work.flood else None
+        self._gave_way = turn is not None and not await turn.enter()
+        if self._gave_way:
+            return
+        try:
+            async with self._slots, asyncio.timeout(BATCH_SECONDS):
+                self.lease = await self._at_work.settle(self.lease)
+        finally:
+            if turn is not None:
+                turn.leave()
 
     async def _apply(self, records: Sequence[Record]) -> None:
         """Apply a batch in one transaction; where some event of it is to blame, find that event."""

@@ -57,6 +57,7 @@ class Worker:
         self._name = worker_name(kernel)
         self._slots = asyncio.Semaphore(IN_FLIGHT)
         self.pacing = Pacing(kernel.log, kernel.settings.backfill_window)
+        self._giving_way = Pacing(kernel.log, kernel.settings.backfill_window)
         self._rows = [Rows(projection) for projection in kernel.service.projections]
         self._makers: dict[Topic, MakeHandler] = {
             "customers": lambda leases, company: Folding(
@@ -238,6 +239,7 @@ class Worker:
             most_events=settings.backfill_batch_events if slow else settings.batch_events,
             settings=settings,
             nudge=self.kernel.outbox_hint.nudge,
+            giving_way=self._giving_way,
             opening=self._opening(leases),
         )
         key = (lease.topic, lease.partition)

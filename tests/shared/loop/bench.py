@@ -23,6 +23,7 @@ from shared.log.tables import metadata as log_metadata
 from shared.loop.company import Company
 from shared.loop.folding import Batch, Folding
 from shared.loop.lease import Lease, Leases
+from shared.loop.pacing import Pacing
 from shared.loop.rows import Rows
 from shared.loop.runner import Runner
 from shared.settings import KernelSettings, ServiceSettings
@@ -151,7 +152,7 @@ class Bench:
         await folding.load(lease)
         return Owner(leases, lease, folding)
 
-    def runner(self, owner: "Owner", log: Log) -> Runner:
+    def runner(self, owner: "Owner", log: Log, giving_way: Pacing | None = None) -> Runner:
         return Runner(
             service=SERVICE.name,
             leases=owner.leases,
@@ -161,6 +162,7 @@ class Bench:
             slots=asyncio.Semaphore(2),
             most_events=KernelSettings().batch_events,
             settings=KernelSettings(),
+            giving_way=giving_way,
         )
 
     async def fetch(self, sql: str, *args: Any) -> list[Any]:

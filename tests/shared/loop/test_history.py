@@ -5,9 +5,11 @@ from uuid import UUID
 import pytest
 
 from shared.loop import folding
-from tests.shared.loop.bench import Bench
+from shared.loop.pacing import Pacing
+from tests.shared.loop.bench import Bench, eventually, running
+from tests.shared.loop.memory_log import MemoryLog
 from tests.shared.loop.stream import Stream
-from tests.shared.loop.tally import DAY0, QUIET_AFTER, answered, closed, ticked
+from tests.shared.loop.tally import DAY0, QUIET_AFTER, answered, closed, records, ticked
 
 A, B, C = (UUID(int=n) for n in (1, 2, 3))
 
@@ -103,3 +105,36 @@ async def test_a_great_history_is_told_in_chunks(bench: Bench, stream: Stream, m
     assert stream.owner.folding.due
     await stream.owner.settle()
     assert await bench.said() == {str(person): ["low"] for person in people}
+
+
+async def test_telling_of_a_great_history_gives_way_to_what_is_live(bench: Bench, monkeypatch):
+    """While a service is far behind nobody is told of, but for a chunk a second, and live events are folded."""
+    monkeypatch.setattr(folding, "DUE_CHUNK", 3)
+    monkeypatch.setattr(folding, "FEW", 1)
+    people = [UUID(int=n) for n in range(10, 20)]
+    log = MemoryLog()
+    log.put(records([*(answered(one, "s", history="h") for one in people), closed("h")]))
+    await log.note("campaign", "customers", {0: 1})
+    seconds = 0.0
+    pace = Pacing(log, 5, clock=lambda: seconds)
+    runner = bench.runner(await bench.owned(log=log), log, pace)
+
+    async def is_told(count: int) -> None:
+        async def told():
+            return len(await bench.outbox()) == count
+
+        await eventually(told, f"{count} announcements")
+
+    async with running(runner):
+        await is_told(3)
+        log.put(records([answered(A, "live")], offset=11, sequence=12))
+        await is_told(4)
+        assert set(await bench.said()) >= {str(A)}
+        assert len(await bench.outbox()) == 4, "the others wait"
+        seconds = 1.5
+        await is_told(7)
+        await log.note("campaign", "customers", {0: 12})
+        seconds = 2.0
+        await is_told(10)
+        seconds = 2.1
+        await is_told(11)

@@ -28,6 +28,21 @@ async def log():
     return made
 
 
+class Clock:
+    """Seconds that pass when a test says so."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
 def entering(pace: Pacing) -> asyncio.Task[None]:
     async def once() -> None:
         async with pace:
@@ -61,12 +76,13 @@ async def test_one_batch_at_a_time(log):
     await asyncio.wait_for(task, 5)
 
 
-async def test_who_stands_still_is_not_waited_for_until_it_moves_again(log, monkeypatch):
+async def test_who_stands_still_is_not_waited_for_until_it_moves_again(log, clock):
     await log.note("campaign", "customers", {0: 1})
-    pace = Pacing(log, WINDOW)
-    monkeypatch.setattr(pacing, "STILL_SECONDS", 0.2)
-    await asyncio.wait_for(entering(pace), 5)
-    monkeypatch.setattr(pacing, "STILL_SECONDS", 1000.0)
+    pace = Pacing(log, WINDOW, clock=clock)
+    first = entering(pace)
+    assert await held(first)
+    clock.now += pacing.STILL_SECONDS + 1
+    await asyncio.wait_for(first, 5)
     await asyncio.wait_for(entering(pace), 5)  # and the next batches do not wait either
     await log.note("campaign", "customers", {0: 2})
     task = entering(pace)
@@ -111,3 +127,56 @@ async def test_who_is_cancelled_while_waiting_gives_the_turn_back(log):
     await asyncio.gather(first, return_exceptions=True)
     await log.note("campaign", "customers", {0: 13, 1: 12})
     await asyncio.wait_for(entering(pace), 5)
+
+
+async def entered(pace: Pacing, clock: Clock, after: float) -> bool:
+    """Whether there is a turn so many seconds later; given back at once."""
+    clock.now += after
+    granted = await pace.enter()
+    if granted:
+        pace.leave()
+    return granted
+
+
+async def test_who_only_asks_gets_a_turn_while_there_is_room(log, clock):
+    pace = Pacing(log, WINDOW, clock=clock)
+    assert await entered(pace, clock, 0.0)
+    assert not await entered(pace, clock, 0.0), "what it wrote is not on the log yet"
+    assert await entered(pace, clock, 0.1)
+    await log.note("campaign", "customers", {0: 1})
+    assert not await entered(pace, clock, 0.1)
+    await log.note("campaign", "customers", {0: 13, 1: 12})
+    assert await entered(pace, clock, 0.1)
+
+
+async def test_who_only_asks_gets_one_a_second_at_least(log, clock):
+    """Where others never catch up, or the log does not say how far they are."""
+    pace = Pacing(log, WINDOW, clock=clock)
+    turns = []
+    for place in range(1, 41):
+        await log.note("campaign", "customers", {0: min(place, 13)})
+        turns.append(await entered(pace, clock, 0.1))
+    assert 4 <= sum(turns) <= 5
+
+
+async def test_a_log_that_is_away_has_no_room_for_who_only_asks(log, clock, monkeypatch):
+    pace = Pacing(log, WINDOW, clock=clock)
+    assert await entered(pace, clock, 0.0)
+
+    async def away(_topic):
+        raise Pause("log")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(log, "ends", away)
+        assert not await entered(pace, clock, 0.1)
+    assert await entered(pace, clock, 0.1), "the turn was given back"
+
+
+async def test_one_turn_at_a_time_for_who_only_asks(log, clock):
+    pace = Pacing(log, WINDOW, clock=clock)
+    assert await pace.enter()
+    clock.now += 10
+    assert not await pace.enter()
+    pace.leave()
+    assert not await pace.enter()
+    assert await entered(pace, clock, 0.1)
