@@ -16,14 +16,19 @@ AnyJudge = Judge | TrainedJudge
 
 
 class Basis(msgspec.Struct, frozen=True, gc=False):
-    """What `derive` goes by."""
+    """What `derive` and `describe` go by."""
 
     in_force: Sequence[Policy | None]
     """What all of this was read from, in the order of `policies.NAMES`."""
     model: str
+    purchases: str
+    spend: str
     policy: str
     rules: str
-    """Names and versions: of the churn model, the cut points, the choices."""
+    prospects: str
+    """Names and versions: of the churn model, of the BG/NBD and the Gamma-Gamma that foretell, of the cut points, the
+    choices, the model of prospects."""
+    churn: ChurnModel
     judge: AnyJudge
     shadow: tuple[int, AnyJudge] | None
     """Version of the model that scores beside the one in force, and its judge."""
@@ -45,13 +50,18 @@ class Basis(msgspec.Struct, frozen=True, gc=False):
     @classmethod
     def of(cls, policies: Policies) -> "Basis":
         """Read these policies."""
-        scoring, shadow = rules.scoring(policies), rules.shadow_model(policies)
+        scoring, churn = rules.scoring(policies), rules.churn_model(policies)
+        shadow = rules.shadow_model(policies)
         return cls(
             in_force=_in_force(policies),
             model=rules.churn_label(policies),
+            purchases=rules.purchases_label(policies),
+            spend=rules.spend_label(policies),
             policy=rules.label(policies, rules.RFM),
             rules=rules.label(policies, rules.SCORING),
-            judge=_judge(rules.churn_model(policies), scoring),
+            prospects=rules.label(policies, rules.PROSPECTS),
+            churn=churn,
+            judge=_judge(churn, scoring),
             shadow=None if shadow is None else (shadow.version or 0, _judge(shadow, scoring)),
             scoring=scoring,
             cuts=rules.rfm_cuts(policies),

@@ -10,21 +10,18 @@ from datetime import date, datetime
 
 from scipy.special import betaincinv
 
-from services.scoring import policies as rules
-from services.scoring.policies import ChurnModel, Margins, Population, RfmCuts, Scoring
+from services.scoring.policies import Margins
+from services.scoring.projector.basis import Basis, basis_of
 from services.scoring.projector.changes import Change, nearest
 from services.scoring.projector.churn import History, Judge
 from services.scoring.projector.future import HIGH, LOW, Buyer, Future, foretell
-from services.scoring.projector.matrix import thresholds
 from services.scoring.projector.purchases import local_day
 from services.scoring.projector.rfm import MIDDLE, main_currency, score
 from services.scoring.projector.satisfaction import fresh, mood
 from services.scoring.projector.seen import Seen
 from services.scoring.projector.state import State, Verdict
-from services.scoring.projector.trained import TrainedJudge
 from services.scoring.projector.view import Churn, Matrix, Rfm, View
 from services.scoring.screening.explain import Screened, explain
-from services.scoring.screening.policy import Screening
 from shared.moments import micros, moment
 from shared.projection import Policies
 
@@ -119,44 +116,14 @@ class Details:
     prospect: Screened | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Basis:
-    """What everything is judged by."""
-
-    model: ChurnModel
-    scoring: Scoring
-    cuts: RfmCuts | None
-    population: Population | None
-    usual_satisfaction: float
-    churn_label: str
-    purchases_label: str
-    spend_label: str
-    screening: tuple[Screening | None, str]
-
-    @classmethod
-    def of(cls, policies: Policies) -> "Basis":
-        """The policies in force."""
-        return cls(
-            rules.churn_model(policies),
-            rules.scoring(policies),
-            rules.rfm_cuts(policies),
-            rules.population(policies),
-            rules.usual_satisfaction(policies),
-            rules.churn_label(policies),
-            rules.purchases_label(policies),
-            rules.spend_label(policies),
-            (rules.screening(policies), rules.label(policies, rules.PROSPECTS)),
-        )
-
-
 def describe(found: Sequence[tuple[State, View]], policies: Policies) -> list[Details]:
     """The details of each, in the order given."""
-    basis = Basis.of(policies)
+    basis = basis_of(policies)
     buyers = [_buyer(state, view) for state, view in found]
     futures = iter(
         foretell(
             [buyer for buyer in buyers if buyer is not None],
-            basis.model,
+            basis.churn,
             basis.population,
             basis.scoring.value,
         )
@@ -187,7 +154,7 @@ def _never_bought(state: State, view: View, basis: Basis) -> Details:
         matrix=None if view.matrix is None else Placed(view.matrix, state.verdict, [], None),
         prospect=None
         if view.origin is None or view.prospect is None
-        else explain(state, view.origin, view.prospect, basis.screening),
+        else explain(state, view.origin, view.prospect, basis.screening, basis.prospects),
     )
 
 
@@ -201,7 +168,7 @@ def _bought(state: State, view: View, buyer: Buyer, future: Future, basis: Basis
     return Details(
         evidence=bought,
         churn=_churn(state, today, buyer.history, evidence, basis),
-        model=basis.churn_label,
+        model=basis.model,
         rfm=view.rfm,
         rfm_reasons=tuple(reasons),
         rfm_change=change,
@@ -214,10 +181,10 @@ def _bought(state: State, view: View, buyer: Buyer, future: Future, basis: Basis
 
 def _churn(state: State, today: int, history: History, evidence: list[str], basis: Basis) -> Churn:
     """By the trained model where one is in force; what it has not learnt, by BG/NBD."""
-    closed, trained = Judge(basis.model, basis.scoring), basis.model.calibrated
-    if trained is None:
-        return closed.churn(history, evidence, state.open_complaints)
-    judge = TrainedJudge(trained, basis.scoring)
+    judge = basis.judge
+    if isinstance(judge, Judge):
+        return judge.churn(history, evidence, state.open_complaints)
+    closed = Judge(basis.churn, basis.scoring)
     return judge.churn(
         Seen.of(state, today), evidence, lambda days: closed.probability(history, days)
     )
@@ -253,8 +220,8 @@ def _value(state: State, view: View, buyer: Buyer, future: Future, basis: Basis)
         years=wanted.years,
         discount_rate=wanted.discount_rate,
         future=future,
-        model=basis.purchases_label,
-        spend_model=basis.spend_label,
+        model=basis.purchases,
+        spend_model=basis.spend,
         reasons=[
             Fact("order_value", each, usual_order, "money", currency),
             Fact("orders", state.orders, usual_orders),
@@ -273,17 +240,17 @@ def profit(state: State, currency: str, margins: Margins) -> int:
 
 def _next_purchase(history: History, today: int, future: Future, basis: Basis) -> NextPurchase:
     first, middle, last = (date.fromordinal(today + round(days)) for days in future.next_days)
-    usual = basis.model.usual.gap_days
+    usual = basis.churn.usual.gap_days
     gap = round(history.last / history.x, 1) if history.x else None
     own = [] if gap is None else [Fact("gap_days", gap, usual, "days")]
     silence = Fact("silence_days", history.age - history.last, gap or usual, "days")
-    return NextPurchase(middle, first, last, future, basis.purchases_label, [*own, silence])
+    return NextPurchase(middle, first, last, future, basis.purchases, [*own, silence])
 
 
 def _rfm(known: Rfm, at: datetime | None, basis: Basis) -> tuple[list[Fact], Change | None]:
     population, currency = basis.population, known.currency
     reasons = [
-        Fact("recency_days", known.recency_days, basis.model.usual.gap_days, "days"),
+        Fact("recency_days", known.recency_days, basis.churn.usual.gap_days, "days"),
         Fact("orders", known.frequency, population.orders if population else None),
     ]
     if currency is not None:
@@ -345,7 +312,7 @@ def _placed(state: State, view: View, today: int, basis: Basis) -> Placed | None
         Fact("spend_year", found.spend_year, found.spend_from, "money", found.currency),
         Fact("active_months", found.active_months, found.active_from),
     ]
-    wanted = thresholds(found.currency, basis.scoring, basis.population)
+    wanted = basis.thresholds(found.currency)
     if found.overridden:
         change: Change | None = Change("withdrawn", found.found)
     else:

@@ -80,10 +80,9 @@ class Screened:
 
 
 def explain(
-    state: State, origin: Origin, kept: Prospect, by: tuple[Screening | None, str]
+    state: State, origin: Origin, kept: Prospect, model: Screening | None, label: str
 ) -> Screened:
-    """`by`: the policy in force and its name, such as `prospects@3`."""
-    model, label = by
+    """`model`: what is in force; `label`: its name, such as `prospects@3`."""
     assert state.came.seen is not None, "there is an origin"
     today = max(local_day(micros(kept.at), state.came.seen[1]), origin.seen_day)
     evidence = _evidence(state)
