@@ -53,6 +53,8 @@ def key_of(event: Event) -> Key:
 
 STRENGTH = ("member_no", "cookie", "anonymous_id")
 """Types of the identifiers that name a customer in this workload, strongest first."""
+USER = "u-"
+"""The user id of a person is this and the name."""
 
 
 def names_in(identifiers: dict[str, str]) -> list[str]:

@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import Any
 
 from tests.chaos.generator import links_of
-from tests.chaos.ledger import Event, Key, Ledger, name_of, names_in
+from tests.chaos.ledger import USER, Event, Key, Ledger, name_of, names_in
 from tests.chaos.observer import ORIGINS, Line, Seen
 
 TOUCHED = ("interaction.", "complaint.", "survey.")
@@ -44,6 +44,8 @@ class Oracle:
         """Names by our id of the customer."""
         self._beside: defaultdict[str, set[str]] = defaultdict(set)
         """What each name was seen with, itself among them."""
+        self._called: dict[str, str] = {}
+        """Whose user id it has, by our id of the customer."""
         self._nameless: dict[str, str] = {}
         """The name that stood alone, by our id of the customer."""
         self._decided: list[Event] = []
@@ -105,6 +107,8 @@ class Oracle:
         elif type_ == "identifiers.added":
             for name in names_in(data["identifiers"]):
                 self._names[subject].add(name)
+            if user_id := data["identifiers"].get("user_id"):
+                self._called[subject] = user_id.removeprefix(USER)
         elif type_ in {"tag.added", "tag.removed", "customer.edited"}:
             self._decided.append(event)
         elif type_ in CLASSES:
@@ -154,7 +158,8 @@ class Oracle:
     def _check_subject(self, key: Key) -> None:
         """An event is the customer's whom it names. A stranger's is also one's whom somebody took them for; and one
         who was taken for too many is nobody's: the other names of the event say whose it is, and where it has none, it
-        is a customer's who has no name at all."""
+        is a customer's who has no name at all. So is what a cookie does that tells its user id when it is already one
+        with somebody of another user id: it is somebody else then, who has the user id, and the cookie from then on."""
         event, subject = self._ledger.sent[key], self._subjects[key]
         name, allowed = name_of(event), {name_of(event)}
         for one in names_in(event["customer"]):
@@ -163,7 +168,7 @@ class Oracle:
         if not self._names[subject] and name.startswith(SHARED):
             if self._nameless.setdefault(subject, name) != name:
                 self._bad("O1", f"{subject} is {name} and {self._nameless[subject]}")
-            if not self._may_be_shared(name):
+            if not self._may_be_shared(name) and self._called.get(subject) != name:
                 self._bad("O1", f"{key} of {name} is nobody's, who was not taken for many")
         elif not allowed & self._names[subject]:
             self._bad("O1", f"{key} of {name} is {subject}'s ({self._names[subject]})")

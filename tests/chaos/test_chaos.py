@@ -10,7 +10,7 @@ import pytest
 from deploy.local.kafka import KafkaServer
 from deploy.local.state import ROOT
 from tests.chaos.faults import FAULTS
-from tests.chaos.ledger import Ledger, Merge, key_of
+from tests.chaos.ledger import USER, Ledger, Merge, key_of
 from tests.chaos.observer import Line, Seen
 from tests.chaos.oracle import Oracle, fold
 from tests.chaos.planted import DEFECTS
@@ -228,6 +228,24 @@ def test_who_was_taken_for_many_names_nobody():
 
     assert found(4) == []
     assert any("nobody's" in text for text in found(2))
+
+
+def test_who_was_one_with_another_user_is_who_has_the_user_id():
+    """A cookie that was merged with somebody and then tells a user id of its own is a customer with that user id."""
+    stream = Stream(1)
+    person = next(one for one in stream.people if one.name.startswith("cookie:"))
+    event = stream._interaction(person)[0]
+
+    def found(user_id: str) -> list[str]:
+        oracle = Oracle(Ledger(sent={key_of(event): event}))
+        said = _identified(person.name, "new")
+        said["data"]["identifiers"] = {"user_id": user_id}
+        oracle.check_log([_line(1, said), _line(2, _published(event, "new"))])
+        oracle._o1(Seen(timeline={key_of(event): 1}))
+        return oracle._wrong
+
+    assert found(f"{USER}{person.name}") == []
+    assert any("nobody's" in text for text in found(f"{USER}member_no:M1"))
 
 
 def test_the_fold_counts_versions_refunds_and_cancellations():

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from tests.chaos.ledger import Event
+from tests.chaos.ledger import USER, Event
 from tests.e2e.workload import Person, Workload
 
 STRANGERS = 20
@@ -60,7 +60,7 @@ class Stream(Workload):
         (person,) = self.random.choices(self.people, self._weights)
         more = dict(self.random.choice(self.strangers).customer)
         if self.random.random() < 0.5:
-            more = {"user_id": f"u-{person.name}"}
+            more = {"user_id": f"{USER}{person.name}"}
         identifiers = {**person.customer, **more}
         event = self._event(
             person, "customer.identified", self._time(), {"identifiers": identifiers}, "web"
