@@ -15,6 +15,7 @@ from functools import lru_cache
 from typing import Any, get_args
 
 import orjson
+import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
@@ -33,6 +34,8 @@ from shared.errors import Gap, Pause
 from shared.ids import new_id
 from shared.log import Entry, Genesis, Misconfigured, Record, Topic, check_sizes, topic_name
 from shared.tables import ORIGINS
+
+_logger = structlog.get_logger(__name__)
 
 BATCH_BYTES = 900_000
 APPEND_SECONDS = 15.0
@@ -54,6 +57,9 @@ _LOST = (
     RecordTooLargeError,
     CorruptRecordException,
 )
+
+_AWAY = (KafkaError, TimeoutError, OSError, RuntimeError)
+"""RuntimeError is what uvloop raises where one writes to a connection that is closed already, and asyncio does not."""
 
 TOPICS: dict[Topic, dict[str, str]] = {
     "inbound": {"retention.ms": str(7 * DAY_MS)},
@@ -108,7 +114,7 @@ class KafkaLog:
                 for outcome in await asyncio.gather(*sends, return_exceptions=True):
                     if isinstance(outcome, BaseException):
                         raise outcome
-        except (KafkaError, TimeoutError, OSError) as error:
+        except _AWAY as error:
             await self._discard(producer)
             raise Pause("log_append") from error
 
@@ -185,7 +191,7 @@ class KafkaLog:
                         await self._asker.start()
                     for reader in readers:
                         found[reader] = await self._committed(self._asker, reader, name)
-            except (KafkaError, TimeoutError, OSError) as error:
+            except _AWAY as error:
                 await self._stop_asking()
                 raise Pause("log") from error
         return {reader: places for reader, places in found.items() if places}
@@ -230,7 +236,7 @@ class KafkaLog:
             async with asyncio.timeout(START_SECONDS):
                 await admin.start()
             yield admin
-        except (KafkaError, TimeoutError, OSError) as error:
+        except _AWAY as error:
             raise Pause("log") from error
         finally:
             with contextlib.suppress(Exception):
@@ -261,7 +267,7 @@ class KafkaLog:
                 batch = producer.create_batch()
                 _fill(batch, [Entry(key="", value=orjson.dumps(told))], 0)
                 await (await producer.send_batch(batch, self._genesis, partition=0))
-        except (KafkaError, TimeoutError, OSError) as error:
+        except _AWAY as error:
             await self._discard(producer)
             raise Pause("log_append") from error
 
@@ -313,7 +319,7 @@ async def _start(client: AIOKafkaProducer | AIOKafkaConsumer) -> None:
     try:
         async with asyncio.timeout(START_SECONDS):
             await client.start()
-    except (KafkaError, TimeoutError, OSError) as error:
+    except _AWAY as error:
         with contextlib.suppress(Exception):
             await client.stop()
         raise Pause("log") from error
@@ -342,6 +348,13 @@ def _fill(batch: Any, entries: Sequence[Entry], start: int) -> int:
     return count
 
 
+def _has_ended(consumer: AIOKafkaConsumer) -> bool:
+    """Whether what fetches in the background, or learns who leads, has ended: at an error that aiokafka does not
+    expect it does so for good, and whoever waits for records of a consumer without a group is never told."""
+    fetching, learning = consumer._fetcher.error_future, consumer._client._sync_task  # noqa: SLF001
+    return fetching.done() or learning is None or learning.done()
+
+
 class _Reader:
     """One partition's consumer. It seeks when it is asked for another offset than the one it stands at."""
 
@@ -364,7 +377,7 @@ class _Reader:
             except _LOST as error:
                 await self._stop()
                 raise Gap(f"{self._partition} cannot be read from {offset}: {error!r}") from error
-            except (KafkaError, TimeoutError, OSError) as error:
+            except _AWAY as error:
                 await self._stop()
                 raise Pause("log") from error
             except BaseException:
@@ -397,6 +410,9 @@ class _Reader:
         return records
 
     async def _started(self) -> AIOKafkaConsumer:
+        if self._consumer is not None and _has_ended(self._consumer):
+            _logger.warning("reader_ended", partition=str(self._partition))
+            await self._stop()
         if self._consumer is None:
             consumer = AIOKafkaConsumer(
                 bootstrap_servers=self._servers,
@@ -422,7 +438,7 @@ class _Reader:
                     found = await consumer.end_offsets(
                         [TopicPartition(name, n) for n in range(partitions)]
                     )
-            except (KafkaError, TimeoutError, OSError) as error:
+            except _AWAY as error:
                 await self._stop()
                 raise Pause("log") from error
             return {partition.partition: end for partition, end in found.items()}
@@ -459,7 +475,7 @@ class _Places:
                     self._consumer.pause(*self._consumer.assignment())
                 async with asyncio.timeout(START_SECONDS):
                     await self._consumer.commit(dict(places))
-            except (KafkaError, TimeoutError, OSError) as error:
+            except _AWAY as error:
                 await self.close()
                 raise Pause("log") from error
 

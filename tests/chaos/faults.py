@@ -30,6 +30,7 @@ from tests.world import fresh_databases
 
 REQUEST_SECONDS = 2.5
 """How long a client waits for the broker, see tests/chaos/process.py."""
+WAKINGS = 5
 ARMED_SECONDS = 3.0
 OF_WORKERS = (
     *("relay.read", "relay.sent", "relay.acknowledged", "append.locked", "fold.written"),
@@ -115,7 +116,10 @@ async def freeze(bench: Bench) -> str:
     place = await _armed(bench, name, "stop") if bench.random.random() < 0.8 else ""
     here.send(name, signal.SIGSTOP)
     await asyncio.sleep(3 * LEASE_SECONDS)
-    here.send(name, signal.SIGCONT)
+    for _ in range(WAKINGS):  # we may have stopped it just before it stopped itself
+        here.send(name, signal.SIGCONT)
+        if (await here.readiness(name, 1.0))[0]:
+            break
     return f"{name} at {place or 'any moment'}"
 
 

@@ -124,7 +124,7 @@ async def _check(bench: Bench, probe: Probe, oracle: Oracle, segment: str, repor
     await bench.generator.hold()
     await probe.hold()
     try:
-        await bench.here.ready(seconds=30)
+        await bench.here.ready(seconds=90)
         report.quiet.append(await bench.observer.quiet())
     except AssertionError as error:
         report.wrong += oracle.check_log(await bench.observer.lines())

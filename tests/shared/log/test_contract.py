@@ -172,6 +172,36 @@ async def test_reading_beyond_what_kafka_has_is_fatal_and_no_jump_to_the_end(kaf
     await log.close()
 
 
+@pytest.mark.kafka
+async def test_a_reader_whose_connection_was_closed_under_it_reads_on(kafka, monkeypatch):
+    """uvloop raises what aiokafka does not expect, and ends fetching for good without a word."""
+    log = open_log(
+        f"kafka://{kafka.bootstrap}",
+        namespace=f"x{uuid.uuid4().hex[:8]}",
+        partitions=1,
+        replication=1,
+        client="test",
+    )
+
+    def closed(*_args, **_kwargs):
+        raise RuntimeError("the handler is closed")
+
+    try:
+        await log.check()
+        await log.append("customers", entries(0, 3))
+        assert len(await read_all(log, 0)) == 3
+        consumer = log._readers["customers", 0]._consumer
+        for connection in consumer._client._conns.values():
+            monkeypatch.setattr(connection, "send", closed)
+        async with asyncio.timeout(30):
+            await asyncio.wait([consumer._fetcher.error_future])
+        await log.append("customers", entries(0, 2, start=3))
+        found = await log.read("customers", 0, 3, events=10, size=1 << 20, wait=30)
+        assert [record.sequence for record in found] == [4, 5]
+    finally:
+        await log.close()
+
+
 @pytest.mark.parametrize("url", ["kafka://127.0.0.1:9", "postgresql://nobody@127.0.0.1:9/log"])
 async def test_a_log_that_is_away_is_a_pause(url):
     log = open_log(url, namespace="", partitions=1, replication=1, client="test")
