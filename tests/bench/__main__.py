@@ -54,7 +54,9 @@ async def run(
         started = time.monotonic()
         try:
             module = importlib.import_module(f"tests.bench.{MODULES[key]}")
-            found += await module.measure(bench, sizes)
+            measured: list[Measured] = await module.measure(bench, sizes)
+            say(table(measured, {}))
+            found += measured
         except Exception as error:  # noqa: BLE001 - said in the table
             failed[key] = f"{type(error).__name__}: {error}".strip().splitlines()[-1]
             say(f"  {key} failed: {failed[key]}")
