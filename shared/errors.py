@@ -322,6 +322,8 @@ def _is_pause(exc: BaseException) -> bool:
         return True
     if isinstance(exc, _class("httpx", "TransportError")):
         return True
+    if isinstance(exc, RuntimeError) and "the handler is closed" in str(exc):
+        return True  # uvloop, where somebody writes just as the connection closes; its drivers expect an OSError
     return _is_postgres_pause(exc) or _is_kafka_pause(exc)
 
 

@@ -58,6 +58,9 @@ PAUSES = [
     kafka.ProducerClosed(),
     httpx.ConnectError("refused"),
     httpx.ReadTimeout("late"),
+    RuntimeError(
+        "unable to perform operation on <TCPTransport closed=True>; the handler is closed"
+    ),
     ExceptionGroup("both", [TimeoutError(), ConnectionResetError()]),
 ]
 DATA = [
@@ -72,6 +75,7 @@ DATA = [
 NEITHER = [
     ValueError("ours"),
     KeyError("ours"),
+    RuntimeError("ours"),
     Poison("bad_data"),
     Fenced(),
     Gap(),
