@@ -9,6 +9,7 @@ before that transaction leaves the old rows as they were; another start begins a
 bit, what differs from what was told before (`cause: rebuild`).
 """
 
+import argparse
 import asyncio
 import contextlib
 import gc
@@ -414,14 +415,19 @@ def _progress(what: str, done: int, total: int, seconds: float) -> str:
     return f"{what}: {done} of {total} ({100 * done // max(total, 1)} %, {rate:.0f} a second{left})"
 
 
-def main(service: Service, own: ServiceSettings) -> None:
-    """Exit code 0 once the new rows serve."""
+def main(service: Service, own: Callable[[], ServiceSettings]) -> None:
+    """Exit code 0 once the new rows serve. It takes no arguments but `--help`; `own` reads the service's settings."""
+    argparse.ArgumentParser(
+        prog=f"python -m services.{service.name}.rebuild",
+        description=f"Make the rows of {service.name} anew from the log, while the old ones serve.",
+        epilog="It needs the environment of the service: docs/rebuilding.md.",
+    ).parse_args()
     settings = KernelSettings()
     logging.configure(service=service.name, process="rebuild", level="WARNING")
     os.nice(settings.rebuild_nice)
 
     async def work() -> None:
-        kernel = open_kernel(service, "rebuild", settings, own)
+        kernel = open_kernel(service, "rebuild", settings, own())
         began = time.monotonic()
 
         def say(words: str) -> None:

@@ -3,6 +3,7 @@
 Exit codes: 0 stopped as asked, 1 one sentence on standard error says why not.
 """
 
+import argparse
 import contextlib
 import os
 import signal
@@ -44,8 +45,18 @@ class _Ending:
 
 
 def main(arguments: list[str]) -> int:
-    """`--with-parent`: also ends when the process that started us does (make, killed)."""
-    ending = _Ending(with_parent="--with-parent" in arguments)
+    """Run until we are told to end; answer the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m deploy.local",
+        description="The whole of Tenure on this machine, until Ctrl-C or SIGTERM.",
+        epilog="PORT, HOST, LOG, DEMO and the like are read from the environment: docs/operating.md.",
+    )
+    parser.add_argument(
+        "--with-parent",
+        action="store_true",
+        help="also end when the process that started it does (make, killed)",
+    )
+    ending = _Ending(with_parent=parser.parse_args(arguments).with_parent)
     try:
         chosen, local = options(os.environ), local_folder()
         taken = "another make run of this checkout is running; stop it first (Ctrl-C there)."

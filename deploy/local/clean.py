@@ -1,14 +1,20 @@
 """`python -m deploy.local.clean`: forgets everything that the local run keeps."""
 
+import argparse
 import sys
+from collections.abc import Sequence
 
 from deploy.local.errors import AlreadyRunning
 from deploy.local.processes import hold
 from deploy.local.state import forget, local_folder
 
 
-def main() -> int:
+def main(arguments: Sequence[str] = ()) -> int:
     """Removes `.local/`; 1 and one sentence while a run is using it."""
+    argparse.ArgumentParser(
+        prog="python -m deploy.local.clean",
+        description="Forget everything that the local run keeps: .local/ is removed.",
+    ).parse_args(arguments)
     local = local_folder()
     if not local.exists():
         return 0
@@ -22,4 +28,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

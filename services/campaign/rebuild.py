@@ -5,4 +5,4 @@ from services.campaign.settings import Settings
 from shared.rebuild import main
 
 if __name__ == "__main__":
-    main(SERVICE, Settings())
+    main(SERVICE, Settings)

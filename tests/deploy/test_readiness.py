@@ -58,5 +58,8 @@ def test_forgetting_waits_for_the_run_to_end(tmp_path, monkeypatch, capsys):
     with hold(tmp_path / ".local" / "lock", ""):
         assert clean() == 1
         assert "make run is running" in capsys.readouterr().err
+    with pytest.raises(SystemExit, match="0"):
+        clean(["--help"])
+    assert (tmp_path / ".local").exists()
     assert clean() == 0
     assert not (tmp_path / ".local").exists()

@@ -197,6 +197,26 @@ def test_a_missing_java_is_one_sentence(local, port):
     assert "without LOG=kafka" in said
 
 
+@pytest.mark.parametrize(
+    ("module", "argument", "code"),
+    [
+        ("deploy.local", "--help", 0),
+        ("deploy.local", "--demo", 2),
+        ("services.profile.rebuild", "--help", 0),
+        ("services.profile.rebuild", "now", 2),
+    ],
+)
+def test_a_question_starts_nothing(local, module, argument, code):
+    done = subprocess.run(
+        [sys.executable, "-m", module, argument],
+        cwd=ROOT, env={**os.environ, "LOCAL_DIR": str(local)}, capture_output=True, text=True,
+        check=False, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == code
+    assert f"usage: python -m {module}" in done.stdout + done.stderr
+    assert not local.exists() or not list(local.iterdir())
+
+
 def test_a_stop_while_starting_is_clean(local, port, until):
     command = [sys.executable, "-m", "deploy.local"]
     environment = {**os.environ, "LOCAL_DIR": str(local), "PORT": str(port), "DEMO": "none"}
