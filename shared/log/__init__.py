@@ -66,7 +66,8 @@ class Log(Protocol):
     async def read(
         self, topic: Topic, partition: int, offset: int, *, events: int, size: int, wait: float
     ) -> list[Record]:
-        """At most `events` records and about `size` bytes from `offset` on; an empty list after `wait` seconds."""
+        """At most `events` records and about `size` bytes from `offset` on; an empty list after `wait` seconds. For one
+        record nothing more is fetched, and whoever reads on elsewhere is not disturbed."""
 
     async def ends(self, topic: Topic) -> dict[int, int]:
         """The offset that the next record of each partition will have."""

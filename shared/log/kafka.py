@@ -95,6 +95,9 @@ class KafkaLog:
         self._starting = asyncio.Lock()
         self._appending: defaultdict[tuple[Topic, int], asyncio.Lock] = defaultdict(asyncio.Lock)
         self._readers: dict[tuple[Topic, int], _Reader] = {}
+        self._lookers = {
+            topic: _Looker(servers, name, partitions, client) for topic, name in self._names.items()
+        }
         self._ends: _Reader | None = None
         self._places: dict[str, _Places] = {}
         self._asker: AIOKafkaAdminClient | None = None
@@ -157,6 +160,8 @@ class KafkaLog:
     async def read(
         self, topic: Topic, partition: int, offset: int, *, events: int, size: int, wait: float
     ) -> list[Record]:
+        if events == 1:
+            return await self._lookers[topic].read(partition, offset, wait=wait)
         reader = self._readers.get((topic, partition))
         if reader is None:
             reader = _Reader(self._servers, self._names[topic], partition, self._client)
@@ -308,7 +313,9 @@ class KafkaLog:
                 await asyncio.sleep(0.1)
 
     async def close(self) -> None:
-        readers = [*self._readers.values(), *([self._ends] if self._ends else [])]
+        readers: list[_Reader | _Looker] = [*self._readers.values(), *self._lookers.values()]
+        if self._ends:
+            readers.append(self._ends)
         closing = [one.close() for one in readers] + [one.close() for one in self._places.values()]
         await asyncio.gather(*closing, self._stop_asking(), return_exceptions=True)
         if self._producer is not None:
@@ -323,6 +330,22 @@ async def _start(client: AIOKafkaProducer | AIOKafkaConsumer) -> None:
         with contextlib.suppress(Exception):
             await client.stop()
         raise Pause("log") from error
+
+
+async def _consumer(servers: str, client: str, fetch_bytes: int) -> AIOKafkaConsumer:
+    """One that reads where it is told to. `fetch_bytes`: the most of a partition at once; one batch comes whole."""
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=servers,
+        client_id=client,
+        group_id=None,
+        enable_auto_commit=False,
+        auto_offset_reset="none",
+        max_partition_fetch_bytes=fetch_bytes,
+        request_timeout_ms=15_000,
+        fetch_max_wait_ms=FETCH_WAIT_MS,
+    )
+    await _start(consumer)
+    return consumer
 
 
 def _fill(batch: Any, entries: Sequence[Entry], start: int) -> int:
@@ -414,17 +437,7 @@ class _Reader:
             _logger.warning("reader_ended", partition=str(self._partition))
             await self._stop()
         if self._consumer is None:
-            consumer = AIOKafkaConsumer(
-                bootstrap_servers=self._servers,
-                client_id=self._client,
-                group_id=None,
-                enable_auto_commit=False,
-                auto_offset_reset="none",
-                max_partition_fetch_bytes=FETCH_BYTES,
-                request_timeout_ms=15_000,
-                fetch_max_wait_ms=FETCH_WAIT_MS,
-            )
-            await _start(consumer)
+            consumer = await _consumer(self._servers, self._client, FETCH_BYTES)
             consumer.assign([self._partition])
             self._consumer = consumer
             self._at = -1
@@ -452,6 +465,61 @@ class _Reader:
                     await consumer.stop()
 
     close = _stop
+
+
+class _Looker:
+    """Single records of any partition of a topic, for who looks at one and goes: no more is fetched than the batch
+    in which it lies, where a reader would be sent megabytes of what follows, and nothing when nobody asks."""
+
+    def __init__(self, servers: str, name: str, partitions: int, client: str) -> None:
+        self._servers = servers
+        self._partitions = [TopicPartition(name, n) for n in range(partitions)]
+        self._client = client
+        self._consumer: AIOKafkaConsumer | None = None
+        self._lock = asyncio.Lock()
+
+    async def read(self, partition: int, offset: int, *, wait: float) -> list[Record]:
+        """The first record from the offset on; none where it has not come within `wait` seconds."""
+        wanted = self._partitions[partition]
+        async with self._lock:
+            try:
+                consumer = await self._started()
+                consumer.seek(wanted, offset)
+                consumer.resume(wanted)
+                async with asyncio.timeout(READ_SECONDS + wait):
+                    answer = await consumer.getmany(
+                        wanted, timeout_ms=int(wait * 1000), max_records=1
+                    )
+                consumer.pause(wanted)
+            except _LOST as error:
+                await self.close()
+                raise Gap(f"{wanted} cannot be read from {offset}: {error!r}") from error
+            except _AWAY as error:
+                await self.close()
+                raise Pause("log") from error
+            except BaseException:
+                await self.close()  # whoever gave up has left it at work
+                raise
+            return [_record(message) for message in answer.get(wanted, [])]
+
+    async def _started(self) -> AIOKafkaConsumer:
+        if self._consumer is not None and _has_ended(self._consumer):
+            await self.close()
+        if self._consumer is None:
+            consumer = await _consumer(self._servers, self._client, 1)
+            consumer.assign(self._partitions)
+            consumer.pause(*self._partitions)
+            for one in self._partitions:
+                consumer.seek(one, 0)  # so that it looks for no place of its own
+            self._consumer = consumer
+        return self._consumer
+
+    async def close(self) -> None:
+        consumer, self._consumer = self._consumer, None
+        if consumer is not None:
+            with contextlib.suppress(Exception):
+                async with asyncio.timeout(2):
+                    await consumer.stop()
 
 
 class _Places:

@@ -77,7 +77,10 @@ _SEEK = """\
                     self._at = offset
 """
 _TO_THE_END = """\
-                    await consumer.seek_to_end(self._partition)
+                    if offset:
+                        await consumer.seek_to_end(self._partition)
+                    else:
+                        consumer.seek(self._partition, offset)
                     self._at = offset
 """
 _OWNED = ' AND c.epoch = u.epoch"\n    f" AND c.next_offset = u.expected AND'

@@ -70,6 +70,10 @@ async def read_all(log, partition, offset=0):
     return found
 
 
+async def read_some(log, partition, offset, events):
+    return await log.read("customers", partition, offset, events=events, size=1 << 20, wait=2)
+
+
 async def test_what_was_appended_is_read_in_order_with_offsets_from_zero(log):
     await log.append("customers", entries(1, 20))
     records = await read_all(log, 1)
@@ -121,6 +125,40 @@ async def test_one_reader_may_go_back(log):
     assert again == first[2:]
 
 
+async def test_a_look_at_one_record_moves_no_reader(log):
+    async def look(partition, offset, wait=2):
+        found = await log.read("customers", partition, offset, events=1, size=1, wait=wait)
+        return [record.sequence for record in found]
+
+    await log.append("customers", entries(0, 5) + entries(1, 2))
+    assert [one.sequence for one in await read_some(log, 0, 0, 2)] == [1, 2]
+    assert await look(0, 4) == [5]
+    assert await look(1, 1) == [2]
+    assert await look(0, 1) == [2]
+    assert await look(0, 5, wait=0.1) == []
+    assert await look(2, 0, wait=0.1) == []
+    assert [one.sequence for one in await read_some(log, 0, 2, 2)] == [3, 4]
+    await log.append("customers", entries(0, 1, start=5))
+    assert await look(0, 5) == [6]
+    assert await asyncio.gather(look(0, 0), look(1, 0), look(0, 2)) == [[1], [1], [3]]
+
+
+async def test_a_look_waits_for_what_comes(log):
+    looking = asyncio.create_task(log.read("customers", 0, 0, events=1, size=1, wait=10))
+    await asyncio.sleep(0.3)
+    assert not looking.done()
+    await log.append("customers", entries(0, 1))
+    assert len(await asyncio.wait_for(looking, 5)) == 1
+
+
+async def test_who_gives_up_looking_spoils_nothing(log):
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.2):
+            await log.read("customers", 0, 0, events=1, size=1, wait=10)
+    await log.append("customers", entries(0, 1))
+    assert len(await log.read("customers", 0, 0, events=1, size=1, wait=5)) == 1
+
+
 async def test_concurrent_appends_leave_no_hole_and_mix_no_batch(make, log):
     other = make()
     batches = [
@@ -167,8 +205,10 @@ async def test_reading_beyond_what_kafka_has_is_fatal_and_no_jump_to_the_end(kaf
     )
     await log.check()
     await log.append("customers", entries(0, 3))
-    with pytest.raises(Gap):
-        await log.read("customers", 0, 10, events=10, size=1000, wait=2)
+    for events in (1, 10):
+        with pytest.raises(Gap):
+            await log.read("customers", 0, 10, events=events, size=1000, wait=2)
+        assert await log.read("customers", 0, 2, events=events, size=1000, wait=2)
     await log.close()
 
 
