@@ -102,13 +102,13 @@ class KernelSettings(BaseSettings):
         5, gt=0, description="idle_in_transaction timeout of workers."
     )
     backfill_window: int = Field(
-        1000,
+        800,
         ge=1,
         description="Events that may wait on customers before a backfill, or telling of very many customers at once,"
         " goes on: more is faster, fewer let live events through sooner.",
     )
     backfill_batch_events: int = Field(
-        700, ge=1, description="Most events of one transaction of a backfill."
+        400, ge=1, description="Most events of one transaction of a backfill."
     )
     batch_events: int = Field(
         5000, ge=1, description="Most events of one transaction while behind."
