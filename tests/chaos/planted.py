@@ -8,6 +8,7 @@ Prints by which oracle each was found. Exit code 1 where one was not.
 import argparse
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -17,6 +18,7 @@ from pathlib import Path
 from deploy.local.state import ROOT
 
 SEED = 41
+SECONDS = 900
 Change = tuple[str, str, str]
 
 
@@ -205,13 +207,25 @@ def planted(name: str, port: int) -> tuple[bool, str]:
         command = [sys.executable, "-m", "tests.chaos", "--seed", str(SEED), "--port", str(port)]
         command += ["--kinds", defect.kinds, "--faults", str(defect.faults)]
         command += ["--workers", str(defect.workers), "--check-every", "2"]
-        done = subprocess.run(
-            command, cwd=tree, capture_output=True, text=True, timeout=900, check=False
-        )
-        return done.returncode == 1 and "things wrong" in done.stdout, done.stdout + done.stderr
+        code, out, errors = _told(command, tree)
+        return code == 1 and "things wrong" in out, out + errors
+
+
+def _told(command: list[str], tree: Path) -> tuple[int, str, str]:
+    """Exit code and what was said; whoever ends us ends it too, with all that it started."""
+    with subprocess.Popen(
+        command, cwd=tree, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            out, errors = process.communicate(timeout=SECONDS)
+        except BaseException:
+            process.terminate()
+            raise
+        return process.returncode, out, errors
 
 
 def main() -> int:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what was begun is cleared away
     options = argparse.ArgumentParser(prog="python -m tests.chaos.planted")
     options.add_argument("names", nargs="*", default=list(DEFECTS))
     options.add_argument("--port", type=int, default=0)

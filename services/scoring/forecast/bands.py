@@ -4,7 +4,14 @@ A miss is measured in what a series of its size and restlessness usually misses 
 what it missed itself: few forecasts were tried) and in how much more is missed further ahead. Such
 misses of all series are alike enough to be counted together; their quantiles, times the scale, are
 the interval.
+
+Two ways to forecast have two intervals. Ends half way between theirs cost, by the interval score, at most the mean of
+what theirs cost (it is convex), and less where the two miss at different times; how far from one to the other serves
+best is learnt from earlier weeks.
 """
+
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +30,113 @@ ENOUGH_SERIES = 8
 """Fewer say nothing of how misses grow with size and restlessness."""
 UNSEEN = 1.5
 """How much wider where nothing was seen of the series, or of any."""
+PAIRS = ((1, 2, 0.2), (0, 3, 0.05))
+"""Places in `LEVELS` of the intervals of 80 and 95 %, and how often each is missed."""
+SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
+"""Of the way to the other interval: what is tried."""
+ENOUGH_TO_CHOOSE = 50
+"""Fewer series do not say which way serves better: what shakes one week shakes them all, and the weeks are few."""
+NEAR = 1.005
+"""The mean of all shares this near to the best is taken: which of them is best is chance."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """Forecasts and truth, series x windows x weeks ahead (nan: unknown)."""
+
+    forecast: Floats
+    truth: Floats
+
+    @property
+    def misses(self) -> Floats:
+        """Truth minus forecast."""
+        missed: Floats = self.truth - self.forecast
+        return missed
+
+    def older(self, windows: int) -> "Tried":
+        """The first so many."""
+        return Tried(self.forecast[:, :windows], self.truth[:, :windows])
+
+
+def ends(made: Tried, other: Tried, now: Floats, others: Floats, changes: Floats) -> Floats:
+    """Where intervals end: series x weeks ahead x (lo95, lo80, hi80, hi95), in units.
+
+    `now` and `others`: today's forecasts in the one way and in the other, series x weeks ahead.
+    """
+    own, far = _both(made, other, now, others, changes)
+    return _between(now, own, far, shares(made, other, changes))
+
+
+def newer_ends(made: Tried, other: Tried, changes: Floats) -> Iterator[tuple[int, Floats]]:
+    """The newer half of the windows, each with the ends that the misses of the older half make."""
+    half = made.truth.shape[1] // 2
+    if half < 2:
+        return
+    share = shares(made, other, changes)
+    for window, own, far in _newer(made, other, changes):
+        yield window, _between(made.forecast[:, window], own, far, share)
+
+
+def _between(now: Floats, own: Floats, far: Floats, share: Floats) -> Floats:
+    """Part of the way from one to the other; half of its own distance stays on either side. At a peak that the other
+    way does not know, a forecast is no end of its interval."""
+    mixed, half = own + share * (far - own), (own + now[:, :, None]) / 2
+    return np.where(np.array(LEVELS) < 0.5, np.minimum(mixed, half), np.maximum(mixed, half))
+
+
+def shares(made: Tried, other: Tried, changes: Floats) -> Floats:
+    """How far each end goes from `made`'s to `other`'s: what would have served best in the newer half of the windows,
+    by the misses of the older half. 0 where there are too few windows or series."""
+    if len(changes) < ENOUGH_TO_CHOOSE:
+        return np.zeros(len(LEVELS))
+    costs: list[Floats] = []
+    for window, own, far in _newer(made, other, changes):
+        truth = made.truth[:, window, :, None]
+        found = own[..., None, :] + np.array(SHARES)[:, None] * (far - own)[..., None, :]
+        each = [
+            interval_score(truth, found[..., low], found[..., high], miss)
+            for low, high, miss in PAIRS
+        ]
+        costs.append(np.stack(each, axis=-1) / changes[:, None, None, None])
+    if not costs:
+        return np.zeros(len(LEVELS))
+    whole = np.concatenate(costs)  # (windows x series) x weeks x shares x pairs
+    known = np.isfinite(whole).all(axis=(2, 3))
+    if not known.any():
+        return np.zeros(len(LEVELS))
+    mean = whole[known].mean(axis=0)
+    near = mean <= NEAR * mean.min(axis=0)
+    best = (np.array(SHARES)[:, None] * near).sum(axis=0) / near.sum(axis=0)
+    placed = np.zeros(len(LEVELS))
+    for (low, high, _), share in zip(PAIRS, best, strict=True):
+        placed[[low, high]] = share
+    return placed
+
+
+def _newer(made: Tried, other: Tried, changes: Floats) -> Iterator[tuple[int, Floats, Floats]]:
+    count = made.truth.shape[1]
+    half = count // 2
+    if half < 2:
+        return
+    first, last = made.older(half), other.older(half)
+    for window in range(half, count):
+        now, others = made.forecast[:, window], other.forecast[:, window]
+        yield window, *_both(first, last, now, others, changes)
+
+
+def _both(
+    made: Tried, other: Tried, now: Floats, others: Floats, changes: Floats
+) -> tuple[Floats, Floats]:
+    own = now[:, :, None] + bands(made.misses, made.forecast, now, changes)
+    far = others[:, :, None] + bands(other.misses, other.forecast, others, changes)
+    return own, far
+
+
+def interval_score(truth: Floats, low: Floats, high: Floats, miss: float) -> Floats:
+    """Width, and 2 / miss times how far outside: smaller is better (Gneiting & Raftery, 2007)."""
+    outside = np.maximum(low - truth, 0) + np.maximum(truth - high, 0)
+    score: Floats = high - low + 2 / miss * outside
+    return score
 
 
 def bands(misses: Floats, sizes: Floats, now: Floats, changes: Floats) -> Floats:

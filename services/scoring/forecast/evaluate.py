@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from services.scoring.forecast.bands import interval_score
 from services.scoring.forecast.fitting import fit
 from services.scoring.forecast.result import Forecast, Level
 from services.scoring.forecast.rows import EPOCH, Purchases, weekly_of
@@ -150,12 +151,6 @@ def _numbers(
         name: np.array([getattr(lines[key], name) for key in keys])[:, :ahead]
         for name in ("yhat", "lo80", "hi80", "lo95", "hi95")
     }
-
-
-def interval_score(truth: Floats, low: Floats, high: Floats, miss: float) -> Floats:
-    """Width, and 2 / miss times how far outside: smaller is better (Gneiting & Raftery, 2007)."""
-    outside = np.maximum(low - truth, 0) + np.maximum(truth - high, 0)
-    return high - low + 2 / miss * outside
 
 
 def _judge(name: str, level: Level, series: int, outcomes: Sequence[_Outcome], seed: int) -> Judged:

@@ -1,13 +1,12 @@
 """From weekly sums to a forecast. Pure; the same input and seed give the same bytes."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
 from numpy.typing import NDArray
 
-from services.scoring.forecast.bands import UNSEEN, bands
+from services.scoring.forecast.bands import NEAR, PAIRS, UNSEEN, Tried, ends, newer_ends
 from services.scoring.forecast.calendar import holiday_days
 from services.scoring.forecast.errors import ForecastError
 from services.scoring.forecast.panel import WINDOWS, Learnt, Panel, windows
@@ -34,16 +33,6 @@ CHANCE = np.array([-1.96, -1.28, 1.28, 1.96])
 FARTHEST = 8
 SHARES = tuple(tenth / 10 for tenth in range(11))
 """Shares of the model that are tried."""
-NEAR = 1.005
-"""The mean of all shares this near to the best is taken: which of them is best is chance."""
-
-
-@dataclass(frozen=True, slots=True)
-class Tried:
-    """Forecasts and truth, series x windows x weeks ahead (nan: unknown)."""
-
-    forecast: Floats
-    truth: Floats
 
 
 def fit(
@@ -94,7 +83,7 @@ def fit(
     if learnt is not None:
         used[learnt.places] = True
     notes += _said(table, starts, used, why) if learning else []
-    lines = _lines(table, starts, ahead, mixed, usual, used, learnt)
+    lines = _lines(table, starts, ahead, mixed, mean, usual, used, learnt)
     return Forecast(
         origin=origin,
         first=table.end,
@@ -219,6 +208,7 @@ def _lines(
     starts: Integers,
     ahead: Floats,
     tried: Tried,
+    mean: Tried,
     usual: Floats,
     used: NDArray[np.bool_],
     learnt: Learnt | None,
@@ -230,7 +220,7 @@ def _lines(
     wider = np.where(table.weeks - starts < SHORT, UNSEEN, 1.0)
     methods: list[Method] = ["model" if one else "mean" for one in used]
     lines = _group(
-        "category", table.keys, methods, thousandths, tried, usual, restless, wider, factors
+        "category", table.keys, methods, thousandths, tried, mean, usual, restless, wider, factors
     )
     above: list[tuple[str, Level, NDArray[np.bool_]]] = []
     if table.departments is not None:
@@ -241,13 +231,16 @@ def _lines(
     if not above:
         return lines
     member = np.stack([mask for _, _, mask in above]).astype(np.int64)
-    summed = Tried(_sums(member, tried.forecast), _sums(member, tried.truth))
+    summed, plain = (
+        Tried(_sums(member, one.forecast), _sums(member, one.truth)) for one in (tried, mean)
+    )
     upper = _group(
         "department",
         [name for name, _, _ in above],
         ["sum"] * len(above),
         member @ thousandths,
         summed,
+        plain,
         member @ usual,
         changes(member @ table.sums, np.zeros(len(above), dtype=np.int64)),
         np.ones(len(above)),
@@ -299,6 +292,7 @@ def _group(
     methods: Sequence[Method],
     thousandths: Integers,
     tried: Tried,
+    mean: Tried,
     usual: Floats,
     restless: Floats,
     wider: Floats,
@@ -308,7 +302,8 @@ def _group(
     if not names:
         return []
     ahead = thousandths / 10**DECIMALS
-    found = bands(tried.truth - tried.forecast, tried.forecast, ahead, restless)
+    plain = np.repeat(usual[:, None], ahead.shape[1], axis=1)
+    found = ends(tried, mean, ahead, plain, restless) - ahead[:, :, None]
     # Who was hardly seen has at least the interval that mere chance makes.
     chance = (
         np.where(wider > 1, 1.0, 0.0)[:, None, None] * np.sqrt(ahead + 0.5)[:, :, None] * CHANCE
@@ -349,19 +344,19 @@ def _quality(tried: Tried, mean: Tried, scale: Floats) -> Quality:
     plain = _mean(np.abs(mean.truth - mean.forecast) / unit)
     if not np.isfinite(mase):
         return Quality(windows=count)
-    covered: list[float | None] = [None, None]
-    if count >= 4:
-        half = count // 2
-        misses = tried.truth - tried.forecast
-        then = tried.forecast[:, half:].mean(axis=1)
-        found = bands(misses[:, :half], tried.forecast[:, :half], then, scale)
-        later = misses[:, half:]
-        for place, (low, high) in enumerate(((1, 2), (0, 3))):
-            lower, upper = found[:, None, :, low], found[:, None, :, high]
-            known = np.isfinite(later)
-            inside = (later >= lower) & (later <= upper)
-            covered[place] = round(float(inside[known].mean()), 4) if known.any() else None
+    inside: list[list[Floats]] = [[], []]
+    for window, found in newer_ends(tried, mean, scale):
+        truth = tried.truth[:, window]
+        for place, (low, high, _) in enumerate(PAIRS):
+            within = (truth >= found[..., low]) & (truth <= found[..., high])
+            inside[place].append(np.where(np.isfinite(truth), within, np.nan))
+    covered = [_covered(one) for one in inside]
     return Quality(count, round(float(mase), 4), round(float(plain), 4), covered[0], covered[1])
+
+
+def _covered(inside: Sequence[Floats]) -> float | None:
+    share = _mean(np.stack(inside)) if inside else np.nan
+    return round(float(share), 4) if np.isfinite(share) else None
 
 
 def _said(

@@ -39,7 +39,7 @@ class Journey:
 
     table: Weekly
     judged: Mapping[Level, Sequence[str]]
-    """Those that sell enough: a mean of 20 and no empty week before the first origin."""
+    """Of the categories those that sell enough: a mean of 20 and no empty week before the first origin."""
     promotions: tuple[Signal, ...]
 
     @property
@@ -56,15 +56,9 @@ def journey() -> Journey:
     """Read the installed package (21 million rows of promotions: some seconds)."""
     products = _Products()
     table = _units(products)
-    groups = sorted(set(table.departments or ()))
-    names = np.array(table.departments, dtype=object)
-    by_group = np.stack([table.sums[names == group].sum(axis=0) for group in groups])
     return Journey(
         table=table,
-        judged={
-            "category": _enough(table.keys, table.sums),
-            "department": _enough(groups, by_group),
-        },
+        judged={"category": _enough(table.keys, table.sums)},
         promotions=_promotions(products, table),
     )
 

@@ -1,7 +1,16 @@
 import numpy as np
 import pytest
 
-from services.scoring.forecast.bands import bands
+from services.scoring.forecast.bands import (
+    LEVELS,
+    PAIRS,
+    Tried,
+    bands,
+    ends,
+    interval_score,
+    newer_ends,
+    shares,
+)
 
 
 def misses(series=40, windows=12, ahead=4, seed=1):
@@ -53,3 +62,86 @@ def test_no_misses_at_all_still_make_an_interval(shape):
     assert np.isfinite(found).all()
     assert found.shape == (shape[0], shape[2], 4)
     assert (found[..., 3] > 0).all()
+
+
+def two(noise, other_noise, windows=12, seed=3, series=60):
+    """One truth forecast in two ways that miss independently."""
+    random = np.random.default_rng(seed)
+    truth = 300 + 5 * random.standard_normal((series, windows, 4))
+    first = truth + noise * random.standard_normal(truth.shape)
+    second = truth + other_noise * random.standard_normal(truth.shape)
+    return Tried(first, truth), Tried(second, truth), np.full(series, 5.0)
+
+
+@pytest.mark.parametrize(("noise", "other", "wanted"), [(1.0, 30.0, 0.0), (30.0, 1.0, 1.0)])
+def test_the_better_of_two_ways_makes_the_interval(noise, other, wanted):
+    made, than, changes = two(noise, other)
+    np.testing.assert_allclose(shares(made, than, changes), wanted, atol=0.13)
+
+
+def test_one_way_twice_is_one_way():
+    made, _, changes = two(10.0, 10.0)
+    now = made.forecast[:, -1]
+    found = ends(made, made, now, now, changes)
+    np.testing.assert_allclose(
+        found - now[:, :, None], bands(made.misses, made.forecast, now, changes)
+    )
+
+
+def test_a_peak_that_the_other_way_does_not_know_is_no_end_of_its_interval():
+    made, other, changes = two(10.0, 10.0)
+    now = made.forecast[:, -1]
+    found = ends(made, other, 10 * now, now, changes)
+    own = bands(made.misses, made.forecast, 10 * now, changes)
+    np.testing.assert_allclose(found[..., 2:] - 10 * now[:, :, None], own[..., 2:] / 2)
+    assert (found[..., :2] < 10 * now[:, :, None] + own[..., :2]).all()
+
+
+def test_two_ways_that_miss_apart_are_better_together_also_on_what_nobody_saw():
+    made, other, changes = two(10.0, 10.0, windows=200)
+    learnt, plain = made.older(12), other.older(12)
+    share = shares(learnt, plain, changes)
+    assert ((share > 0.2) & (share < 0.8)).all()
+    assert share[0] == share[3]
+    assert share[1] == share[2]
+    costs = np.zeros((3, len(PAIRS)))
+    for window in range(12, 200):
+        now, others = made.forecast[:, window], other.forecast[:, window]
+        pair = (
+            ends(learnt, plain, now, others, changes),
+            now[:, :, None] + bands(learnt.misses, learnt.forecast, now, changes),
+            others[:, :, None] + bands(plain.misses, plain.forecast, others, changes),
+        )
+        for way, found in enumerate(pair):
+            for place, (low, high, miss) in enumerate(PAIRS):
+                score = interval_score(
+                    made.truth[:, window], found[..., low], found[..., high], miss
+                )
+                costs[way, place] += score.mean()
+    assert (costs[0] < 0.98 * costs[1:]).all()
+
+
+def test_too_few_windows_to_compare_keep_to_their_own():
+    made, other, changes = two(10.0, 1.0, windows=3)
+    assert not shares(made, other, changes).any()
+    assert not list(newer_ends(made, other, changes))
+    now, others = made.forecast[:, -1], other.forecast[:, -1]
+    found = ends(made, other, now, others, changes)
+    own = now[:, :, None] + bands(made.misses, made.forecast, now, changes)
+    np.testing.assert_array_equal(found, own)
+
+
+def test_a_handful_of_series_keeps_to_its_own():
+    assert not shares(*two(30.0, 1.0, series=20)).any()
+
+
+def test_series_without_a_unit_count_in_nothing():
+    made, other, changes = two(30.0, 1.0)
+    changes[:5] = np.nan
+    np.testing.assert_allclose(shares(made, other, changes), 1.0, atol=0.13)
+    assert not shares(made, other, np.full(len(changes), np.nan)).any()
+
+
+def test_levels_are_those_of_the_pairs():
+    for low, high, miss in PAIRS:
+        assert LEVELS[high] - LEVELS[low] == pytest.approx(1 - miss)
