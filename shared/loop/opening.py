@@ -30,11 +30,17 @@ class OfCustomers:
     """Read back; fold what was forgotten; then open."""
 
     def __init__(
-        self, leases: Leases, back: ReadBack, recalling: Callable[[ReadBack], Recalling]
+        self,
+        leases: Leases,
+        back: ReadBack,
+        recalling: Callable[[ReadBack], Recalling],
+        remembered: Callable[[], None],
     ) -> None:
+        """`remembered`: told when all that was forgotten is folded, whereupon rows of other partitions may be due."""
         self._leases = leases
         self._back = back
         self._make = recalling
+        self._remembered = remembered
         self._recalling: Recalling | None = None
         self._until = 0
 
@@ -55,6 +61,7 @@ class OfCustomers:
             if lease.next_offset < self._until:
                 return False
             await self._recalling.finish(lease)
+            self._remembered()
             return True
         async with self._leases.database.transaction() as conn:
             await self._back.open(conn, lease)

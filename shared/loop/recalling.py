@@ -3,6 +3,7 @@
 Facts are folded as ever. What the service announced then is not announced again: it is told from its own events on
 the log. What it kept beside its rows (numbers given away, which events have come in) is put back from them, too.
 When the end is reached, every row is derived once more, and the ordinary difference between told and so is said.
+A customer of several parts is spoken of when the partitions of all of them are there (`Telling`).
 """
 
 from collections.abc import Sequence
@@ -66,7 +67,7 @@ class Recalling(Folding):
         """All is remembered: whatever is not told yet is due, and the partition may speak."""
         async with self._leases.database.transaction() as conn:
             for rows in self._rows:
-                await rows.mark_all_due(conn, lease.partition)
+                await rows.mark_all_due(conn, lease.partition, also_elsewhere=True)
             await self._back.open(conn, lease)
             await self._leases.advance(conn, [(lease, lease)])
 

@@ -239,11 +239,16 @@ class Rows:
         )
         return int(done.rpartition(" ")[2])
 
-    async def mark_all_due(self, conn: Connection, partition: int) -> None:
-        """A policy changed: derive every row of the partition again, in chunks."""
+    async def mark_all_due(
+        self, conn: Connection, partition: int, *, also_elsewhere: bool = False
+    ) -> None:
+        """Derive every customer of the partition again, in chunks: a policy changed. `also_elsewhere`: and those of
+        other partitions who have a part in this one."""
+        table = self.projection.table.name
+        elsewhere = f" OR customer_id IN (SELECT head FROM {table} WHERE partition = $1 AND head <> customer_id)"
         await conn.execute(
-            f"UPDATE {self.projection.table.name} SET due_at = $2 WHERE partition = $1"
-            " AND head = customer_id",
+            f"UPDATE {table} SET due_at = $2 WHERE head = customer_id"
+            f" AND (partition = $1{elsewhere if also_elsewhere else ''})",
             partition,
             ALWAYS,
         )

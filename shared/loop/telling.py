@@ -19,7 +19,7 @@ from shared.grouping import Move
 from shared.ids import partition_of
 from shared.language import CustomerNumbered
 from shared.log import Entry
-from shared.loop.rows import Held, Rows
+from shared.loop.rows import ALWAYS, Held, Rows
 from shared.own_events import own_event
 from shared.policies import as_known_to
 from shared.projection import Announcement, Policies
@@ -97,6 +97,7 @@ class Telling:
             if part.customer_id in self.causes:
                 self.causes.setdefault(head, self.causes[part.customer_id])
         await self.rows.write_parts(self.conn, parts)
+        own, recalled = frozenset(self.known), await self._recalled()
         views: dict[UUID, Any] = {}
         written: list[tuple[Held, Any]] = []
         for head, group in (await self.rows.group(self.conn, heads)).items():
@@ -104,13 +105,24 @@ class Telling:
             view = views[head] = self._judged(group, known)
             first = group[0]
             first.parts = len(group)
-            if not any(part.history for part in group):
+            if own & recalled:
+                first.told_at = ALWAYS  # nothing is said here: the head's partition looks again
+            elif not (any(part.history for part in group) or recalled & self._homes(group)):
                 said = self.rows.projection.announce(first.told, view, known.clock)
                 entries += self._said(first, said)
             written.append((first, view))
         entries += await self._number(views)
         await self.rows.write_heads(self.conn, written)
         return entries
+
+    async def _recalled(self) -> frozenset[int]:
+        """Partitions of a database that went back which do not know yet what they had said and folded. Of a customer
+        with a part there nobody speaks before they do, and make the customer due."""
+        rows = await self.conn.fetch("SELECT partition FROM relay WHERE recalled_to IS NOT NULL")
+        return frozenset(row["partition"] for row in rows)
+
+    def _homes(self, group: Sequence[Held]) -> frozenset[int]:
+        return frozenset(partition_of(str(part.customer_id), self.partitions) for part in group)
 
     def _judged(self, group: Sequence[Held], known: Known) -> Any:
         """The view of a customer, from all of the parts."""

@@ -260,7 +260,11 @@ class Worker:
             company = self._recalling
             return Recalling(service, leases, log, back, parked_per_hour=most, company=company)
 
-        return OfCustomers(leases, ReadBack(service.name, leases, log), recalling)
+        def remembered() -> None:
+            for partition in self.owned():
+                self.runners["customers", partition].wake()
+
+        return OfCustomers(leases, ReadBack(service.name, leases, log), recalling, remembered)
 
     async def _end(self, topic: Topic, partition: int) -> None:
         task = self._running.pop((topic, partition), None)

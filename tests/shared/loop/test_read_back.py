@@ -19,7 +19,7 @@ from shared.outbox import OUTBOX
 from shared.repair import Repair
 from tests.e2e.reading import without_repeats
 from tests.shared.loop.bench import Bench, eventually, running
-from tests.shared.loop.tally import DAY0, SERVICE, answered, tagged
+from tests.shared.loop.tally import DAY0, SERVICE, answered, regrouped, tagged
 
 PARTITIONS = 2
 PEOPLE = [UUID(new_id_in(n % PARTITIONS, PARTITIONS)) for n in range(6)]
@@ -42,14 +42,22 @@ class Scene:
 
     async def say(self, survey: str, people: list[UUID] = PEOPLE) -> None:
         """Everybody answers a survey."""
+        await self.append([(person, answered(person, survey)) for person in people])
+
+    async def append(self, values: list[tuple[UUID, bytes]]) -> None:
+        """What interaction says of these people."""
         entries = []
-        for person in people:
+        for person, value in values:
             partition = PEOPLE.index(person) % PARTITIONS
             self._numbers[partition] += 1
-            number = self._numbers[partition]
-            entry = Entry("", answered(person, survey), origin="interaction", sequence=number)
+            entry = Entry("", value, origin="interaction", sequence=self._numbers[partition])
             entries.append((partition, entry))
         await self.log.append("customers", entries)
+
+    async def group(self, groups: list[list[UUID]], revision: int) -> None:
+        """From now on those of a group are one, the first being the head."""
+        told = [(part, regrouped(part, one, one[0], revision)) for one in groups for part in one]
+        await self.append(told)
 
     @asynccontextmanager
     async def working(self, **settings: Any):
@@ -232,6 +240,61 @@ async def test_nothing_is_sent_before_all_partitions_are_read_back(scene: Scene,
         await scene.quiet()
     assert await scene.levels() == ALL_TOLD
     assert (await scene.log.ends("customers"))[0] == ends[0] + 1
+
+
+@pytest.mark.parametrize("slow", [0, 1])
+@pytest.mark.parametrize("split", [False, True])
+async def test_of_a_customer_of_two_partitions_nobody_speaks_before_both_remember(
+    scene: Scene, monkeypatch, slow: int, split: bool
+):
+    """One partition remembers, folds and derives while the other has not begun to."""
+    head, part = pair = PEOPLE[:2]
+    await scene.group([pair], 1)
+    await scene.say("s1", pair)
+    await scene.work()
+    await scene.back_up()
+    await scene.say("s2", [part, *PEOPLE[2:]])
+    await scene.work()
+    assert (await scene.levels())[str(head)] == ["low", "high"]
+    if split:
+        await scene.group([[head], [part]], 2)
+        await scene.work()
+    said = await scene.levels()
+    await scene.restore()
+    gate = asyncio.Event()
+    apply = recalling.Recalling.apply
+
+    async def slowly(self: Any, lease: Any, records: Any) -> Any:
+        if lease.partition == slow:
+            await gate.wait()
+        return await apply(self, lease, records)
+
+    monkeypatch.setattr(recalling.Recalling, "apply", slowly)
+    async with scene.working() as worker:
+
+        async def other_is_open() -> bool:
+            return worker.open() == [1 - slow]
+
+        await eventually(other_is_open)
+        await scene.say("s3", [PEOPLE[1 - slow]])  # it folds what is new meanwhile
+
+        async def folded() -> bool:
+            ends = await scene.log.ends("customers")
+            at = await scene.bench.value(
+                "SELECT next_offset FROM checkpoint WHERE partition = $1", 1 - slow
+            )
+            return bool(at == ends[1 - slow])
+
+        await eventually(folded)
+        gate.set()
+        await scene.quiet()
+    if split and slow == 0:
+        said[str(part)].append("high")  # by what it answered meanwhile
+    assert await scene.levels() == said
+    rows = await scene.bench.rows()
+    heads = pair if split else [head]
+    for one in heads:
+        assert rows[one].told.level == rows[one].level
 
 
 async def halted(scene: Scene, words: str) -> None:
