@@ -153,9 +153,7 @@ class KafkaLog:
     async def _discard(self, producer: AIOKafkaProducer) -> None:
         if self._producer is producer:
             self._producer = None
-        with contextlib.suppress(Exception):
-            async with asyncio.timeout(2):
-                await producer.stop()
+        await _end(producer)
 
     async def read(
         self, topic: Topic, partition: int, offset: int, *, events: int, size: int, wait: float
@@ -332,6 +330,13 @@ async def _start(client: AIOKafkaProducer | AIOKafkaConsumer) -> None:
         raise Pause("log") from error
 
 
+async def _end(client: AIOKafkaProducer | AIOKafkaConsumer) -> None:
+    """Whatever state it is in, and without waiting long."""
+    with contextlib.suppress(Exception):
+        async with asyncio.timeout(2):
+            await client.stop()
+
+
 async def _consumer(servers: str, client: str, fetch_bytes: int) -> AIOKafkaConsumer:
     """One that reads where it is told to. `fetch_bytes`: the most of a partition at once; one batch comes whole."""
     consumer = AIOKafkaConsumer(
@@ -460,9 +465,7 @@ class _Reader:
         consumer, self._consumer = self._consumer, None
         self._at = -1
         if consumer is not None:
-            with contextlib.suppress(Exception):
-                async with asyncio.timeout(2):
-                    await consumer.stop()
+            await _end(consumer)
 
     close = _stop
 
@@ -517,9 +520,7 @@ class _Looker:
     async def close(self) -> None:
         consumer, self._consumer = self._consumer, None
         if consumer is not None:
-            with contextlib.suppress(Exception):
-                async with asyncio.timeout(2):
-                    await consumer.stop()
+            await _end(consumer)
 
 
 class _Places:
@@ -561,9 +562,7 @@ class _Places:
     async def close(self) -> None:
         consumer, self._consumer = self._consumer, None
         if consumer is not None:
-            with contextlib.suppress(Exception):
-                async with asyncio.timeout(2):
-                    await consumer.stop()
+            await _end(consumer)
 
 
 def _record(message: Any) -> Record:

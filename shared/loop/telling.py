@@ -107,7 +107,7 @@ class Telling:
             first.parts = len(group)
             if own & recalled:
                 first.told_at = ALWAYS  # nothing is said here: the head's partition looks again
-            elif not (any(part.history for part in group) or recalled & self._homes(group)):
+            elif not any(part.history or self._is_in(recalled, part) for part in group):
                 said = self.rows.projection.announce(first.told, view, known.clock)
                 entries += self._said(first, said)
             written.append((first, view))
@@ -121,8 +121,9 @@ class Telling:
         rows = await self.conn.fetch("SELECT partition FROM relay WHERE recalled_to IS NOT NULL")
         return frozenset(row["partition"] for row in rows)
 
-    def _homes(self, group: Sequence[Held]) -> frozenset[int]:
-        return frozenset(partition_of(str(part.customer_id), self.partitions) for part in group)
+    def _is_in(self, recalled: frozenset[int], part: Held) -> bool:
+        """Whether the part lives in one of them; nearly always there are none."""
+        return bool(recalled) and partition_of(str(part.customer_id), self.partitions) in recalled
 
     def _judged(self, group: Sequence[Held], known: Known) -> Any:
         """The view of a customer, from all of the parts."""

@@ -10,7 +10,7 @@ what theirs cost (it is convex), and less where the two miss at different times;
 best is learnt from earlier weeks.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,7 +37,7 @@ SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
 ENOUGH_TO_CHOOSE = 50
 """Fewer series do not say which way serves better: what shakes one week shakes them all, and the weeks are few."""
 NEAR = 1.005
-"""The mean of all shares this near to the best is taken: which of them is best is chance."""
+"""Times the least loss."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +69,6 @@ def ends(made: Tried, other: Tried, now: Floats, others: Floats, changes: Floats
 
 def newer_ends(made: Tried, other: Tried, changes: Floats) -> Iterator[tuple[int, Floats]]:
     """The newer half of the windows, each with the ends that the misses of the older half make."""
-    half = made.truth.shape[1] // 2
-    if half < 2:
-        return
     share = shares(made, other, changes)
     for window, own, far in _newer(made, other, changes):
         yield window, _between(made.forecast[:, window], own, far, share)
@@ -105,12 +102,15 @@ def shares(made: Tried, other: Tried, changes: Floats) -> Floats:
     if not known.any():
         return np.zeros(len(LEVELS))
     mean = whole[known].mean(axis=0)
-    near = mean <= NEAR * mean.min(axis=0)
-    best = (np.array(SHARES)[:, None] * near).sum(axis=0) / near.sum(axis=0)
     placed = np.zeros(len(LEVELS))
-    for (low, high, _), share in zip(PAIRS, best, strict=True):
-        placed[[low, high]] = share
+    for place, (low, high, _) in enumerate(PAIRS):
+        placed[[low, high]] = best_share(SHARES, mean[:, place])
     return placed
+
+
+def best_share(tried: Sequence[float], losses: Floats) -> float:
+    """The mean of all shares whose loss is near to the least: which of them is best is chance."""
+    return float(np.array(tried)[losses <= NEAR * losses.min()].mean())
 
 
 def _newer(made: Tried, other: Tried, changes: Floats) -> Iterator[tuple[int, Floats, Floats]]:

@@ -6,7 +6,7 @@ from datetime import date
 import numpy as np
 from numpy.typing import NDArray
 
-from services.scoring.forecast.bands import NEAR, PAIRS, UNSEEN, Tried, ends, newer_ends
+from services.scoring.forecast.bands import PAIRS, UNSEEN, Tried, best_share, ends, newer_ends
 from services.scoring.forecast.calendar import holiday_days
 from services.scoring.forecast.errors import ForecastError
 from services.scoring.forecast.panel import WINDOWS, Learnt, Panel, windows
@@ -179,8 +179,7 @@ def _share(learnt: Learnt | None, mean: Tried, scale: Floats) -> float:
     )
     if not np.isfinite(losses[0]) or losses.min() >= losses[0]:
         return 0.0
-    near = np.array(SHARES)[losses <= NEAR * losses.min()]
-    return round(float(near.mean()), 3)
+    return round(best_share(SHARES, losses), 3)
 
 
 def _mean(values: Floats) -> float | np.float64:
