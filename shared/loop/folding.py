@@ -5,10 +5,10 @@ checkpoints by compare-and-set; append the announcements. All of it commits, or 
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from shared import codec, metrics
@@ -77,6 +77,17 @@ class Batch:
         self.events.append((event, value))
         if type(event.data) in _OF_THE_KERNEL:
             self.kernel.append(event)
+
+
+class About(NamedTuple):
+    """What batches say of one part."""
+
+    partition: int
+    cause: Event
+    """The last of them, or the one by which it moved."""
+    events: Sequence[Event] = ()
+    closed: Collection[str] = ()
+    """Histories that are."""
 
 
 class Folding:
@@ -262,36 +273,45 @@ class Folding:
         batches: Sequence[Batch],
         moved: dict[UUID, Move],
     ) -> list[tuple[int, Entry]]:
-        held, causes = await self._folded(conn, rows, batches, moved)
-        if not held:
+        about = self._about(rows.projection, batches, moved)
+        if not about:
             return []
         known = {one.after.partition: Known(one.after.clock, one.policies) for one in batches}
-        return await self._telling(conn, rows, known, causes).write(held, moved)
+        causes = {key: one.cause for key, one in about.items()}
+        folded = await self._folded(conn, rows, about, moved)
+        return await self._telling(conn, rows, known, causes).write(folded, moved)
+
+    def _about(
+        self, projection: Any, batches: Sequence[Batch], moved: Mapping[UUID, Move]
+    ) -> dict[UUID, About]:
+        """The parts that the batches are about."""
+        about = {part: About(move.event.partition, move.event) for part, move in moved.items()}
+        for batch in batches:
+            for key, events in self._touching(projection, batch).items():
+                about[key] = About(batch.after.partition, events[-1], events, batch.closed)
+        return about
 
     async def _folded(
-        self, conn: Connection, rows: Rows, batches: Sequence[Batch], moved: dict[UUID, Move]
-    ) -> tuple[dict[UUID, Held], dict[UUID, Event]]:
-        """The parts that the batches are about, held and folded, and the last event of each."""
-        projection = rows.projection
-        touching = [(batch, self._touching(projection, batch)) for batch in batches]
+        self, conn: Connection, rows: Rows, about: dict[UUID, About], moved: Mapping[UUID, Move]
+    ) -> Iterator[Held]:
+        """Hold these parts; each is opened and folded when it is asked for."""
         locked = {
             move.head: partition_of(str(move.head), self._leases.partitions)
             for move in moved.values()
         }
-        locked |= {part: move.event.partition for part, move in moved.items()}
-        for batch, by_customer in touching:
-            locked |= dict.fromkeys(by_customer, batch.after.partition)
-        if not locked:
-            return {}, {}
+        locked |= {key: one.partition for key, one in about.items()}
         held = await rows.hold(conn, locked)
-        if projection.items_table is not None:
-            await rows.load_items(conn, held, _items_of(projection, touching))
-        causes = {part: move.event for part, move in moved.items()}
-        for batch, by_customer in touching:
-            for customer_id, events in by_customer.items():
-                self._evolve(projection, held[customer_id], events, batch.closed)
-                causes[customer_id] = events[-1]
-        return {key: held[key] for key in causes}, causes
+        items: dict[UUID, dict[str, bytes]] = {}
+        if rows.projection.items_table is not None:
+            items = await rows.load_items(conn, _items_of(rows.projection, about))
+
+        def folded() -> Iterator[Held]:
+            for key, one in about.items():
+                opened = rows.open(held[key], one.partition, items.get(key))
+                self._evolve(rows.projection, opened, one.events, one.closed)
+                yield opened
+
+        return folded()
 
     def _touching(self, projection: Any, batch: Batch) -> dict[UUID, list[Event]]:
         """The events that a projection reads, by customer, in their order."""
@@ -345,7 +365,8 @@ class Folding:
                     held = await rows.hold(conn, dict.fromkeys(due, lease.partition))
                     known = {lease.partition: Known(lease.clock, self._policies)}
                     telling = self._telling(conn, rows, known, {})
-                    appended += await telling.write({key: held[key] for key in due}, {})
+                    opened = (rows.open(held[key], lease.partition) for key in due)
+                    appended += await telling.write(opened, {})
 
             async def apply(record: Record) -> None:
                 nonlocal appended
@@ -397,16 +418,13 @@ def decode(record: Record) -> Event:
     )
 
 
-def _items_of(
-    projection: Any, touching: Iterable[tuple[Batch, dict[UUID, list[Event]]]]
-) -> list[tuple[UUID, str]]:
+def _items_of(projection: Any, about: Mapping[UUID, About]) -> list[tuple[UUID, str]]:
     """The child rows that the batches are about."""
     wanted: dict[tuple[UUID, str], None] = {}
-    for _, by_customer in touching:
-        for customer_id, events in by_customer.items():
-            for event in events:
-                for item in projection.item_keys(event):
-                    wanted[customer_id, item] = None
+    for customer_id, one in about.items():
+        for event in one.events:
+            for item in projection.item_keys(event):
+                wanted[customer_id, item] = None
     return list(wanted)
 
 

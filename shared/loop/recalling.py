@@ -93,14 +93,14 @@ class Recalling(Folding):
         keys = {UUID(event.subject) for event in said}
         partitions = self._leases.partitions
         held = await rows.hold(conn, {key: partition_of(str(key), partitions) for key in keys})
+        told = {key: rows.open(held[key]).told for key in sorted(keys)}
         for event in said:
-            one = held[UUID(event.subject)]
-            one.told = projection.recalled(one.told, event)
-        told = [(key, _encode(held[key].told)) for key in sorted(keys)]
+            key = UUID(event.subject)
+            told[key] = projection.recalled(told[key], event)
         await conn.execute(
             f"UPDATE {projection.table.name} AS t SET told = u.told"
             " FROM unnest($1::uuid[], $2::bytea[]) AS u(customer_id, told)"
             " WHERE t.customer_id = u.customer_id",
-            [key for key, _ in told],
-            [value for _, value in told],
+            list(told),
+            [_encode(one) for one in told.values()],
         )

@@ -56,10 +56,7 @@ class NewRows(Rows):
         rows = await conn.fetch(
             f"SELECT {HELD} FROM {self.projection.table.name} WHERE customer_id = ANY($1)", keys
         )
-        found = {row["customer_id"]: self._held(row) for row in rows}
-        for held in found.values():
-            held.partition = self._partition
-        return found
+        return {row["customer_id"]: self.open(row, self._partition) for row in rows}
 
     def nobody(self, key: UUID) -> Held:
         """A part of which nothing is known yet."""
@@ -129,7 +126,7 @@ class Deriving(Telling):
         one.cause, one.told_at = (CAUSE, self.slots.next()) if announcements else (None, None)
         return []
 
-    async def _number(self, _views: Any) -> Entries:
+    async def _number(self, _unnumbered: Sequence[UUID]) -> Entries:
         return []
 
 
@@ -241,8 +238,8 @@ class Refolding(Folding):
             for item in rows.projection.item_keys(event)
             if item not in kept[key].state.items
         }
-        if wanted:
-            await rows.load_items(conn, kept, list(wanted))
+        for key, items in (await rows.load_items(conn, list(wanted))).items():
+            rows.put(kept[key], items)
 
     async def _flush(self) -> None:
         """Write what is in memory, and the checkpoint."""
@@ -254,7 +251,7 @@ class Refolding(Folding):
                 left = rows
                 if after.next_offset >= self.upto:
                     left = await self._derive(conn, index, rows, after)
-                await self._new[index].write_parts(conn, list(left.values()))
+                await self._new[index].write_parts(conn, left.values())
                 self.touched[index] |= left.keys()
             for journal, made in zip(self._service.journals, kept.journals, strict=True):
                 if made:
@@ -269,7 +266,7 @@ class Refolding(Folding):
     ) -> dict[UUID, Held]:
         """Derive and write the customers of one part; answer the rows that are left."""
         alone = {key: one for key, one in held.items() if one.alone}
-        await (await self._deriving(conn, index, lease)).write(alone, {})
+        await (await self._deriving(conn, index, lease)).write(alone.values(), {})
         self.touched[index] -= alone.keys()
         return {key: one for key, one in held.items() if key not in alone}
 
@@ -297,17 +294,19 @@ class Refolding(Folding):
         """Derive these parts' customers, in one transaction."""
         async with self._database.transaction() as conn:
             held = await self._new[index].read(conn, keys)
-            await (await self._deriving(conn, index, self.committed)).write(held, {})
+            await (await self._deriving(conn, index, self.committed)).write(held.values(), {})
 
     async def _write(self, conn: Connection, batches: Sequence[Batch]) -> list[tuple[int, Entry]]:
         [batch] = batches
         moved = await regroup(conn, batch.kernel)
         for rows, touched in zip(self._new, self.touched, strict=True):
-            held, _ = await self._folded(conn, rows, batches, moved)
-            for part, move in moved.items():
-                held[part].head = move.head
-            await rows.write_parts(conn, list(held.values()))
-            touched.update(held)
+            about = self._about(rows.projection, batches, moved)
+            folded = list(await self._folded(conn, rows, about, moved)) if about else []
+            for part in folded:
+                move = moved.get(part.customer_id)
+                part.head = part.head if move is None else move.head
+            await rows.write_parts(conn, folded)
+            touched.update(about)
             for event in batch.kernel:
                 if isinstance(event.data, HistoryClosed):
                     await rows.forget_history(conn, batch.after.partition, event.data.history)

@@ -1,7 +1,11 @@
-"""A projection's rows: read under their locks, written back with one statement a table."""
+"""A projection's rows: read under their locks, written back with one statement a table.
+
+In between they are taken one by one: opened, folded, judged and packed again, before the next one is opened. Opened a
+row is some kilobytes of small objects, a batch of them many times what a processor's cache holds.
+"""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -29,9 +33,13 @@ _encode = msgspec.msgpack.Encoder().encode
 AnyProjection = Projection[Any, Any, Any]
 
 
+Items = Mapping[str, bytes]
+"""Child rows of one customer, as they are kept."""
+
+
 @dataclass(slots=True)
 class Held:
-    """One customer's row, held under its lock for the length of a transaction."""
+    """One customer's row, opened; held under its lock for the length of a transaction."""
 
     customer_id: UUID
     state: Any
@@ -55,6 +63,14 @@ class Held:
         return self.head == self.customer_id and self.parts == 1
 
 
+@dataclass(slots=True)
+class Packed:
+    """Rows and child rows as they are to be written."""
+
+    rows: list[tuple[Any, ...]] = field(default_factory=list)
+    items: list[tuple[UUID, str, bytes]] = field(default_factory=list)
+
+
 class Rows:
     """Reads and writes the tables of one projection."""
 
@@ -70,9 +86,10 @@ class Rows:
         self._heads = _update(projection, "heads", ("customer_id", *READ, "parts", *names))
         self._items = None if projection.items_table is None else _upsert(projection.items_table)
 
-    async def hold(self, conn: Connection, partitions: Mapping[UUID, int]) -> dict[UUID, Held]:
+    async def hold(self, conn: Connection, partitions: Mapping[UUID, int]) -> dict[UUID, Row]:
         """Make the rows that are missing, each with its partition, then lock them and the heads of absorbed parts, each
         in key order (a row that does not exist cannot be locked, so two who both find none would both write it).
+        Answers them for `open`.
 
         An absorbed part's head cannot change before it is locked: only the owner of the part's partition, who asks,
         changes it.
@@ -87,10 +104,7 @@ class Rows:
             ordered,
         )
         hit("rows.locked")
-        held = {row["customer_id"]: self._held(row) for row in rows}
-        for key, partition in partitions.items():
-            held[key].partition = partition
-        return held
+        return {row["customer_id"]: row for row in rows}
 
     async def _make_missing(
         self, conn: Connection, ordered: list[UUID], partitions: Mapping[UUID, int]
@@ -123,10 +137,11 @@ class Rows:
         )
         return [row["customer_id"] for row in rows]
 
-    def _held(self, row: Row) -> Held:
+    def open(self, row: Row, partition: int | None = None, items: Items | None = None) -> Held:
+        """A row as it was held (or read), with some of its child rows."""
         customer_id, head, parts, state, told, history, cause = row.values()
         made = self.projection
-        return Held(
+        held = Held(
             customer_id,
             self._state(state) if state else made.state(),
             self._told(told) if told else made.told(),
@@ -134,60 +149,66 @@ class Rows:
             {},
             head,
             parts,
-            cause=cause,
+            partition,
+            cause,
         )
+        if items:
+            self.put(held, items)
+        return held
+
+    def put(self, held: Held, items: Items) -> None:
+        """Have these child rows in the state, beside those that are in it already."""
+        own = held.state.items
+        for name, state in items.items():
+            if name not in held.loaded and name not in own:
+                held.loaded[name] = state
+                own[name] = self._item(state)
 
     async def load_items(
-        self, conn: Connection, held: Mapping[UUID, Held], wanted: Sequence[tuple[UUID, str]]
-    ) -> None:
-        """Put the child rows that a batch touches into the states."""
+        self, conn: Connection, wanted: Sequence[tuple[UUID, str]]
+    ) -> dict[UUID, dict[str, bytes]]:
+        """Some child rows, by customer."""
         if self.projection.items_table is None or not wanted:
-            return
+            return {}
         rows = await conn.fetch(
             f"SELECT i.customer_id, i.item, i.state FROM {self.projection.items_table.name} AS i"
             " JOIN unnest($1::uuid[], $2::text[]) AS w(customer_id, item) USING (customer_id, item)",
             [key for key, _ in wanted],
             [item for _, item in wanted],
         )
-        self._put(held, rows)
+        return _by_customer(rows)
 
-    async def load_all_items(self, conn: Connection, held: Mapping[UUID, Held]) -> None:
-        """Put all child rows of these customers beside those that are in the states already."""
-        if self.projection.items_table is None or not held:
-            return
+    async def load_all_items(
+        self, conn: Connection, customers: Iterable[UUID]
+    ) -> dict[UUID, dict[str, bytes]]:
+        """All child rows of these customers."""
+        if self.projection.items_table is None:
+            return {}
         rows = await conn.fetch(
             f"SELECT customer_id, item, state FROM {self.projection.items_table.name}"
             " WHERE customer_id = ANY($1)",
-            list(held),
+            list(customers),
         )
-        self._put(held, rows)
+        return _by_customer(rows)
 
-    def _put(self, held: Mapping[UUID, Held], rows: Iterable[Row]) -> None:
-        for row in rows:
-            one = held[row["customer_id"]]
-            if row["item"] not in one.loaded and row["item"] not in one.state.items:
-                one.loaded[row["item"]] = row["state"]
-                one.state.items[row["item"]] = self._item(row["state"])
+    def pack(self, packed: Packed, held: Held, view: Any) -> None:
+        """Add a customer who is one part, and the child rows that changed; whoever holds the row is done with it."""
+        self._pack_items(packed, held)
+        packed.rows.append((*_own(held), *_read(held, view), *self.projection.row(view)))
 
-    async def write(self, conn: Connection, written: Sequence[tuple[Held, Any]]) -> None:
-        """Write (row, view) pairs, and the child rows that changed."""
-        if not written:
-            return
-        await self._write_items(conn, [held for held, _ in written])
-        await self._rows.execute(
-            conn,
-            [
-                (*_own(held), *_read(held, view), *self.projection.row(view))
-                for held, view in written
-            ],
-        )
+    async def write(self, conn: Connection, packed: Packed) -> None:
+        """Write what was packed."""
+        await self._write_items(conn, packed)
+        await self._rows.execute(conn, packed.rows)
 
-    async def write_parts(self, conn: Connection, parts: Sequence[Held]) -> None:
+    async def write_parts(self, conn: Connection, parts: Iterable[Held]) -> None:
         """Write what parts are by themselves; what is read of them stands in their head's row."""
-        if parts:
-            await self._write_items(conn, parts)
-            rows = [(*_own(part), part.head, _encode(part.told), None) for part in parts]
-            await self._parts.execute(conn, rows)
+        packed = Packed()
+        for part in parts:
+            self._pack_items(packed, part)
+            packed.rows.append((*_own(part), part.head, _encode(part.told), None))
+        await self._write_items(conn, packed)
+        await self._parts.execute(conn, packed.rows)
 
     async def write_heads(self, conn: Connection, written: Sequence[tuple[Held, Any]]) -> None:
         """Write what is read of customers of several parts: (head, view) pairs."""
@@ -208,25 +229,26 @@ class Rows:
             " ORDER BY head, head <> customer_id, customer_id",
             sorted(heads),
         )
+        items = await self.load_all_items(conn, [row["customer_id"] for row in rows])
         groups: dict[UUID, list[Held]] = {}
         for row in rows:
             if row["head"] == row["customer_id"] or row["head"] in groups:
-                groups.setdefault(row["head"], []).append(self._held(row))
-        parts = {part.customer_id: part for group in groups.values() for part in group}
-        await self.load_all_items(conn, parts)
+                part = self.open(row, items=items.get(row["customer_id"]))
+                groups.setdefault(row["head"], []).append(part)
         return groups
 
-    async def _write_items(self, conn: Connection, rows: Sequence[Held]) -> None:
+    def _pack_items(self, packed: Packed, held: Held) -> None:
         if self._items is None:
             return
-        changed: list[tuple[UUID, str, bytes]] = []
-        for held in rows:
-            items, held.state.items = held.state.items, {}
-            for name, item in items.items():
-                state = _encode(item)
-                if held.loaded.get(name) != state:
-                    changed.append((held.customer_id, name, state))
-        await self._items.execute(conn, changed)
+        items, held.state.items = held.state.items, {}
+        for name, item in items.items():
+            state = _encode(item)
+            if held.loaded.get(name) != state:
+                packed.items.append((held.customer_id, name, state))
+
+    async def _write_items(self, conn: Connection, packed: Packed) -> None:
+        if self._items is not None:
+            await self._items.execute(conn, packed.items)
 
     async def forget_history(self, conn: Connection, partition: int, history: str) -> int:
         """Let the customers that a closed backfill touched speak again, in chunks, as due rows; how many they are."""
@@ -252,6 +274,13 @@ class Rows:
             partition,
             ALWAYS,
         )
+
+
+def _by_customer(rows: Iterable[Row]) -> dict[UUID, dict[str, bytes]]:
+    found: dict[UUID, dict[str, bytes]] = {}
+    for customer_id, item, state in rows:
+        found.setdefault(customer_id, {})[item] = state
+    return found
 
 
 def _own(held: Held) -> tuple[Any, ...]:

@@ -6,8 +6,8 @@ together, under the lock of the head's row, whenever one of them changes. The he
 policies, whoever derives it: else two partitions of which one is behind would contradict each other.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -19,7 +19,7 @@ from shared.grouping import Move
 from shared.ids import partition_of
 from shared.language import CustomerNumbered
 from shared.log import Entry
-from shared.loop.rows import ALWAYS, Held, Rows
+from shared.loop.rows import ALWAYS, Held, Packed, Rows
 from shared.own_events import own_event
 from shared.policies import as_known_to
 from shared.projection import Announcement, Policies
@@ -33,6 +33,16 @@ class Known(NamedTuple):
 
     clock: datetime | None
     policies: Policies
+
+
+@dataclass(slots=True)
+class _Alone:
+    """What comes of the customers who are one part each."""
+
+    entries: Entries = field(default_factory=list)
+    unnumbered: list[UUID] = field(default_factory=list)
+    """Those who have earned a number."""
+    packed: Packed = field(default_factory=Packed)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -50,37 +60,41 @@ class Telling:
     causes: dict[UUID, Event]
     """The last event of each part that the batches touched."""
 
-    async def write(self, held: Mapping[UUID, Held], moved: Mapping[UUID, Move]) -> Entries:
-        """Derive, announce and write the customers to whom these parts belong. `moved`: those
-        that have another head from now on."""
-        alone = {key: one for key, one in held.items() if one.alone and key not in moved}
-        parts = [one for key, one in held.items() if key not in alone]
-        entries = await self._write_alone(alone) if alone else []
+    async def write(self, held: Iterable[Held], moved: Mapping[UUID, Move]) -> Entries:
+        """Derive, announce and write the customers to whom these parts belong. `held`: taken one by one. `moved`:
+        those that have another head from now on."""
+        projection = self.rows.projection
+        alone = _Alone()
+        late: list[Held] = []
+        parts: list[Held] = []
+        for one in held:
+            if not one.alone or one.customer_id in moved:
+                parts.append(one)
+            elif projection.needs_items(one.state, self._known(one).policies):
+                late.append(one)
+            else:
+                self._judge(one, alone)
+        if late:
+            items = await self.rows.load_all_items(self.conn, [one.customer_id for one in late])
+            for one in late:
+                self.rows.put(one, items.get(one.customer_id, {}))
+                one.state = projection.walk(one.state, self._known(one).policies)
+                self._judge(one, alone)
+        entries = alone.entries + await self._number(alone.unnumbered)
+        await self.rows.write(self.conn, alone.packed)
         if parts:
             entries += await self._write_parts(parts, moved)
         return entries
 
-    async def _write_alone(self, held: dict[UUID, Held]) -> Entries:
-        projection = self.rows.projection
-        known = {key: self._known(one) for key, one in held.items()}
-        late = {
-            key: one
-            for key, one in held.items()
-            if projection.needs_items(one.state, known[key].policies)
-        }
-        if late:
-            await self.rows.load_all_items(self.conn, late)
-            for key, one in late.items():
-                one.state = projection.walk(one.state, known[key].policies)
-        views = {key: projection.derive(one.state, *known[key]) for key, one in held.items()}
-        entries: Entries = []
-        for key, one in held.items():
-            if not one.history:
-                said = projection.announce(one.told, views[key], known[key].clock)
-                entries += self._said(one, said)
-        entries += await self._number(views)
-        await self.rows.write(self.conn, [(one, views[key]) for key, one in held.items()])
-        return entries
+    def _judge(self, one: Held, alone: "_Alone") -> None:
+        """Derive, announce and pack a customer who is one part."""
+        projection, known = self.rows.projection, self._known(one)
+        view = projection.derive(one.state, *known)
+        if not one.history:
+            alone.entries += self._said(one, projection.announce(one.told, view, known.clock))
+        if _needs_number(view):
+            alone.unnumbered.append(one.customer_id)
+        self.rows.pack(alone.packed, one, view)
 
     async def _write_parts(self, parts: Sequence[Held], moved: Mapping[UUID, Move]) -> Entries:
         """Write each part by itself, then the customers that lost, kept or got one of them."""
@@ -98,11 +112,10 @@ class Telling:
                 self.causes.setdefault(head, self.causes[part.customer_id])
         await self.rows.write_parts(self.conn, parts)
         own, recalled = frozenset(self.known), await self._recalled()
-        views: dict[UUID, Any] = {}
         written: list[tuple[Held, Any]] = []
         for head, group in (await self.rows.group(self.conn, heads)).items():
             known = await self._as_known_to(partition_of(str(head), self.partitions))
-            view = views[head] = self._judged(group, known)
+            view = self._judged(group, known)
             first = group[0]
             first.parts = len(group)
             if own & recalled:
@@ -111,7 +124,8 @@ class Telling:
                 said = self.rows.projection.announce(first.told, view, known.clock)
                 entries += self._said(first, said)
             written.append((first, view))
-        entries += await self._number(views)
+        unnumbered = [first.customer_id for first, view in written if _needs_number(view)]
+        entries += await self._number(unnumbered)
         await self.rows.write_heads(self.conn, written)
         return entries
 
@@ -149,16 +163,13 @@ class Telling:
         one.cause = None
         return made
 
-    async def _number(self, views: Mapping[UUID, Any]) -> Entries:
+    async def _number(self, unnumbered: Sequence[UUID]) -> Entries:
         """Number the customers that have earned one."""
-        if self.service.claims is None:
-            return []
-        needing = [key for key, view in views.items() if getattr(view, "needs_number", False)]
-        if not needing:
+        if self.service.claims is None or not unnumbered:
             return []
         clocks = [known.clock for known in self.known.values() if known.clock is not None]
         at = max([event.receivedtime for event in self.causes.values()] or clocks)
-        numbers = await self.service.claims(self.conn, needing, at.year)
+        numbers = await self.service.claims(self.conn, unnumbered, at.year)
         return [
             self._entry(key, Announcement("customer.numbered", CustomerNumbered(number=number), at))
             for key, number in numbers.items()
@@ -176,3 +187,7 @@ class Telling:
             because=because,
         )
         return partition_of(subject, self.partitions), entry
+
+
+def _needs_number(view: Any) -> bool:
+    return getattr(view, "needs_number", False)

@@ -8,7 +8,7 @@ from uuid import UUID
 from services.scoring.projection import SCORES
 from services.scoring.projector import State, derive
 from shared.database import Connection
-from shared.loop.rows import Rows
+from shared.loop.rows import Packed, Rows
 from shared.projection import Policies
 from tests.scoring.projector.folding import folded
 from tests.strategies import START, bought, make_event
@@ -43,12 +43,12 @@ async def put(
     """One row for each state; the first has number 1."""
     rows = Rows(SCORES)
     held = await rows.hold(conn, {customer(n): 0 for n in range(1, len(states) + 1)})
-    written = []
+    packed = Packed()
     for number, state in enumerate(states, start=1):
-        one = held[customer(number)]
+        one = rows.open(held[customer(number)])
         one.state = state
-        written.append((one, derive(state, CLOCK, policies or {})))
-    await rows.write(conn, written)
+        rows.pack(packed, one, derive(state, CLOCK, policies or {}))
+    await rows.write(conn, packed)
 
 
 def purchase(member: str, amount: str, *, order: str = "1") -> dict[str, Any]:

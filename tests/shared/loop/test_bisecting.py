@@ -7,7 +7,7 @@ import pytest
 
 from shared.errors import Pause
 from shared.loop import runner as loop_runner
-from shared.loop.rows import Rows
+from shared.loop.rows import Packed, Rows
 from tests.shared.loop.bench import Bench, eventually, running
 from tests.shared.loop.folding import answers, folded_once, surveys
 from tests.shared.loop.memory_log import MemoryLog
@@ -119,12 +119,12 @@ class Slow(Rows):
         self.most = most
         self.tried: list[int] = []
 
-    async def write(self, conn: Any, written: Any) -> None:
-        self.tried.append(len(written))
-        if len(written) > self.most:
+    async def write(self, conn: Any, packed: Packed) -> None:
+        self.tried.append(len(packed.rows))
+        if len(packed.rows) > self.most:
             await conn.execute("SET LOCAL statement_timeout = 20")
             await conn.execute("SELECT pg_sleep(60)")
-        await super().write(conn, written)
+        await super().write(conn, packed)
 
 
 async def test_a_statement_that_takes_too_long_halves_the_batch(bench: Bench):
@@ -162,9 +162,9 @@ class Away(Rows):
         self.left = times
         self.sizes: list[int] = []
 
-    async def write(self, conn: Any, written: Any) -> None:
-        self.sizes.append(len(written))
-        await super().write(conn, written)
+    async def write(self, conn: Any, packed: Packed) -> None:
+        self.sizes.append(len(packed.rows))
+        await super().write(conn, packed)
         self.left -= 1
         if self.left >= 0:
             conn.terminate() if self.left % 2 else None

@@ -1,11 +1,13 @@
 """Rows are held under their locks before anybody reads them."""
 
 import asyncio
+from collections.abc import Callable, Iterable
 from uuid import UUID
 
 import pytest
 
-from shared.loop.rows import Rows
+from shared.database import Row
+from shared.loop.rows import Packed, Rows
 from tests.shared.loop.bench import Bench, eventually
 from tests.shared.loop.tally import DAY0, TALLY, Tally, derive
 
@@ -21,14 +23,17 @@ async def test_two_who_hold_the_same_rows_do_so_one_after_the_other(bench: Bench
         async with bench.database.transaction() as conn:
             await rows.hold(conn, dict.fromkeys(PEOPLE, 0))
 
+    def counted(held: Iterable[Row], change: Callable[[int], int]) -> Packed:
+        packed = Packed()
+        for one in map(rows.open, held):
+            one.state = Tally(count=change(one.state.count), last=DAY0)
+            rows.pack(packed, one, derive(one.state, None, {}))
+        return packed
+
     async def count(people: list[UUID]) -> None:
         async with bench.database.transaction() as conn:
             held = await rows.hold(conn, dict.fromkeys(people, 0))
-            for one in held.values():
-                one.state.count += 1
-                one.state.last = DAY0
-            written = [(one, derive(one.state, None, {})) for one in held.values()]
-            await rows.write(conn, written)
+            await rows.write(conn, counted(held.values(), lambda count: count + 1))
 
     async with bench.database.transaction() as conn:
         held = await rows.hold(conn, dict.fromkeys(PEOPLE[3:5], 0))
@@ -43,9 +48,7 @@ async def test_two_who_hold_the_same_rows_do_so_one_after_the_other(bench: Bench
             return waiting == len(others)
 
         await eventually(all_wait)
-        for one in held.values():
-            one.state = Tally(count=10, last=DAY0)
-        await rows.write(conn, [(one, derive(one.state, None, {})) for one in held.values()])
+        await rows.write(conn, counted(held.values(), lambda _: 10))
     await asyncio.gather(*others)
     counts = {person: row.count for person, row in (await bench.rows()).items()}
     assert counts == {person: 16 if person in PEOPLE[3:5] else 6 for person in PEOPLE}
