@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta, Raw, Struct
+from msgspec.structs import force_setattr
 
 from shared.errors import Poison, UnknownType
 from shared.language import EVENT_TYPES, Data, EventType
@@ -22,6 +23,7 @@ MAX_OFFSET_MINUTES = 24 * 60 - 1
 _FIRST_YEAR, _LAST_YEAR = 1970, 2999
 
 Moment = Annotated[datetime, Meta(tz=True)]
+Offset = Annotated[int, Meta(ge=-MAX_OFFSET_MINUTES, le=MAX_OFFSET_MINUTES)]
 
 
 class Event(Struct, frozen=True, kw_only=True, gc=False):
@@ -43,7 +45,6 @@ class Event(Struct, frozen=True, kw_only=True, gc=False):
     """When our door took it, UTC."""
     correlationid: str | None = None
     causationid: str | None = None
-    dataschema: str
     history: str | None = None
     """The import that it belongs to: it folds in silence until that is closed."""
     cause: str | None = None
@@ -77,7 +78,7 @@ class _Attributes(Struct, frozen=True, gc=False, omit_defaults=True, kw_only=Tru
     type: str
     subject: str = ""
     time: Moment
-    utcoffset: Annotated[int, Meta(ge=-MAX_OFFSET_MINUTES, le=MAX_OFFSET_MINUTES)]
+    utcoffset: Offset
     receivedtime: Moment
     correlationid: str | None = None
     causationid: str | None = None
@@ -99,11 +100,21 @@ class _Written(_Attributes, frozen=True, gc=False, omit_defaults=True, kw_only=T
     data: Raw | Struct
 
 
-class _Whole(_Attributes, frozen=True, gc=False, kw_only=True):
-    """An envelope of a type that is known, with its `data`; `dataschema` says which of the subclasses it is."""
+class _Whole(Event, frozen=True, gc=False, kw_only=True):
+    """An event of a type that is known, read in one pass; `dataschema` says which of the subclasses it is."""
 
+    specversion: Literal["1.0"]
     datacontenttype: Literal["application/json"]
-    data: Any
+    subject: str = ""
+    time: Moment
+    utcoffset: Offset
+    receivedtime: Moment
+    # Whatever a text says of these is put right before anybody sees it.
+    origin: Any = None
+    sequence: Any = None
+    partition: Any = None
+    offset: Any = None
+    recordedtime: Any = None
 
 
 def _whole(kind: EventType) -> type[_Whole]:
@@ -126,6 +137,7 @@ _decoders: dict[str, msgspec.json.Decoder[Any]] = {
 }
 _kinds = {_whole(kind): (kind.name, kind.dataschema) for kind in EVENT_TYPES.values()}
 _wholes: msgspec.json.Decoder[_Whole] = msgspec.json.Decoder(reduce(or_, _kinds))
+_NOT_YET = datetime(_FIRST_YEAR, 1, 1, tzinfo=UTC)
 _BACKSLASH = 0x5C  # looked for by itself it is found ten times as fast, and most texts have none
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
@@ -197,7 +209,41 @@ def decode(
     """
     if _has_nul(value):
         raise Poison("nul_character")
-    envelope, dataschema, data = _at_once(value) or _in_two_passes(value)
+    event = _at_once(value)
+    if event is None:
+        event = _in_two_passes(value)
+    # It was made here, and nobody has it yet: the rest is filled in, where a copy would cost as much as reading did.
+    force_setattr(event, "origin", origin)
+    force_setattr(event, "sequence", sequence)
+    force_setattr(event, "partition", partition)
+    force_setattr(event, "offset", offset)
+    force_setattr(event, "recordedtime", recordedtime)
+    return event
+
+
+def _at_once(value: bytes) -> Event | None:
+    """An event of a known type; None where anything is the matter. Where it stands is still to be said."""
+    try:
+        event = _wholes.decode(value)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    type_, dataschema = _kinds[type(event)]
+    if event.type != type_ or dataschema not in _decoders:
+        return None
+    return event if _is_plain(event.time) and _is_plain(event.receivedtime) else None
+
+
+def _is_plain(moment: datetime) -> bool:
+    """Whether it is as we write it."""
+    return moment.tzinfo is UTC and _FIRST_YEAR <= moment.year <= _LAST_YEAR
+
+
+def _in_two_passes(value: bytes) -> Event:
+    """The same, or what is the matter: raises UnknownType, Poison."""
+    try:
+        envelope = _envelopes.decode(value)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Poison(f"bad_envelope: {error}") from error
     return Event(
         id=envelope.id,
         source=envelope.source,
@@ -209,37 +255,15 @@ def decode(
         receivedtime=_read(envelope.receivedtime),
         correlationid=envelope.correlationid,
         causationid=envelope.causationid,
-        dataschema=dataschema,
         history=envelope.history,
         cause=envelope.cause,
-        data=data,
-        origin=origin,
-        sequence=sequence,
-        partition=partition,
-        offset=offset,
-        recordedtime=recordedtime,
+        data=_data(envelope),
+        origin="",
+        sequence=0,
+        partition=0,
+        offset=0,
+        recordedtime=_NOT_YET,
     )
-
-
-def _at_once(value: bytes) -> tuple[_Attributes, str, Data] | None:
-    """Attributes, `dataschema` and `data` of an event of a known type; None where anything is the matter."""
-    try:
-        envelope = _wholes.decode(value)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return None
-    type_, dataschema = _kinds[type(envelope)]
-    if envelope.type != type_ or dataschema not in _decoders:
-        return None
-    return envelope, dataschema, envelope.data
-
-
-def _in_two_passes(value: bytes) -> tuple[_Attributes, str, Data]:
-    """The same, or what is the matter: raises UnknownType, Poison."""
-    try:
-        envelope = _envelopes.decode(value)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Poison(f"bad_envelope: {error}") from error
-    return envelope, envelope.dataschema, _data(envelope)
 
 
 def _data(envelope: _Envelope) -> Data:
@@ -256,8 +280,6 @@ def _data(envelope: _Envelope) -> Data:
 
 
 def _read(moment: datetime) -> datetime:
-    if moment.tzinfo is UTC and _FIRST_YEAR <= moment.year <= _LAST_YEAR:
-        return moment  # as we write them
     try:
         return _utc(moment)
     except ValueError as error:

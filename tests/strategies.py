@@ -85,7 +85,6 @@ def make_event(
         time=time,
         utcoffset=utcoffset,
         receivedtime=time,
-        dataschema=kind.dataschema,
         history=history,
         data=data,
         origin=origin,

@@ -72,7 +72,7 @@ class Basis(msgspec.Struct, frozen=True, gc=False):
 
 
 def _in_force(policies: Policies) -> list[Policy | None]:
-    return [policies.get(name) for name in rules.NAMES]
+    return list(map(policies.get, rules.NAMES))
 
 
 def _judge(model: ChurnModel, scoring: Scoring) -> AnyJudge:

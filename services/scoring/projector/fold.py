@@ -119,11 +119,10 @@ def evolve(state: State, event: Event) -> State:  # noqa: C901, PLR0911  (one ar
             return state if points is None else answer(_hear(state, event), event, points)
         case MatrixReviewed() as reviewed:
             return _review(_hear(state, event), event, reviewed)
-        case InteractionRecorded() | InteractionRetracted():
+        case InteractionRecorded() | InteractionRetracted() | MessageDelivered() | MessageClicked():
             found = touch_of(event)
+            assert found is not None, "each of these counts"
             return contact(touch(_hear(state, event), found), event, found)
-        case MessageDelivered() | MessageClicked():
-            return touch(_hear(state, event), touch_of(event))
         case CustomerDescribed(traits=said) | CustomerEdited(changes=said):
             return come_by(see(state, micros(event.time), event.utcoffset), event, said)
         case IdentifiersAdded():

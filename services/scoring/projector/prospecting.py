@@ -18,7 +18,7 @@ from services.scoring.screening.policy import WINDOWS
 from shared.bounded import joined
 from shared.codec import Event
 from shared.language import Contribution, InteractionRecorded, InteractionRetracted
-from shared.moments import local_day, micros
+from shared.moments import micros
 
 FIRSTS = 4
 """The earliest contacts that are kept: people may take back what they recorded."""
@@ -31,9 +31,9 @@ LONGEST = 120
 
 
 def see(state: State, time: int, utcoffset: int) -> State:
-    """Somebody was there at the time of an event."""
+    """Somebody was there at the time (microseconds since 1970) of an event."""
     seen = state.came.seen
-    if seen is None or (time, utcoffset) < seen:
+    if seen is None or time < seen[0] or (time == seen[0] and utcoffset < seen[1]):
         state.came.seen = (time, utcoffset)
     return state
 
@@ -47,24 +47,26 @@ def come_by(state: State, event: Event, said: Mapping[str, Any]) -> State:
     return state
 
 
-def contact(state: State, event: Event, found: Touch | None) -> State:
+def contact(state: State, event: Event, found: Touch) -> State:
     """Count a contact, or take one back. `found`: what it counts for."""
     match event.data:
         case InteractionRecorded(kind=kind, channel=channel):
-            at, id_, offset, sign = micros(event.time), event.id, event.utcoffset, 1
+            id_, offset, sign = event.id, event.utcoffset, 1
         case InteractionRetracted(kind=kind, channel=channel) as back:
-            at, id_, offset, sign = micros(back.at), back.interaction_id, back.utcoffset, -1
+            id_, offset, sign = back.interaction_id, back.utcoffset, -1
         case _:
             return state
-    came, day = state.came, local_day(at, offset)
+    came = state.came
     firsts = came.firsts
-    if len(firsts) < FIRSTS or (at, id_) <= (firsts[-1].at, firsts[-1].id):
-        first = First(at, id_, offset, kind, _text(channel) or "", sign)
+    if len(firsts) < FIRSTS or (found.at, id_) <= (firsts[-1].at, firsts[-1].id):
+        first = First(found.at, id_, offset, kind, _text(channel) or "", sign)
         came.firsts = _earliest([*firsts, first]) if firsts else [first]
-    if not came.days or day < next(iter(came.days)) + CONTACT_DAYS:
+    began = next(iter(came.days), found.day)
+    if found.day < began + CONTACT_DAYS:
         # What the company did touches a day, but is no contact of theirs.
-        count(came.days, day, found.came + found.answered if found is not None else 0)
-        _first_days(came.days)
+        count(came.days, found.day, found.came + found.answered)
+        if found.day < began:
+            _first_days(came.days)
     return state
 
 
@@ -110,7 +112,9 @@ def week_of(day: int) -> int:
 
 
 def _first_week(weeks: dict[str, dict[int, int]]) -> int | None:
-    return min([next(iter(sums)) for sums in weeks.values()], default=None)
+    if len(weeks) > 1:
+        return min(next(iter(sums)) for sums in weeks.values())
+    return next((week for sums in weeks.values() for week in sums), None)
 
 
 def _first_weeks(weeks: dict[str, dict[int, int]]) -> None:

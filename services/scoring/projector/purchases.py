@@ -2,8 +2,6 @@
 
 from datetime import datetime, timedelta
 
-import msgspec
-
 from services.scoring.projector.prospecting import earn
 from services.scoring.projector.state import (
     CATEGORIES,
@@ -34,13 +32,11 @@ def local_day(time: datetime, utcoffset: int) -> int:
 
 def days_touched(settled: Settled) -> tuple[str, ...]:
     """Keys of the items that a purchase event changes."""
-    parts = (settled.before, settled.after)
-    days = [
-        moments.local_day(micros(part.time), part.utcoffset)
-        for part in parts
-        if part is not None and part.orders
-    ]
-    return tuple(map(_key, dict.fromkeys(days)))
+    keys: dict[str, None] = {}
+    for part in (settled.before, settled.after):
+        if part is not None and part.orders:
+            keys[_key(moments.local_day(micros(part.time), part.utcoffset))] = None
+    return tuple(keys)
 
 
 def _key(day: int) -> str:
@@ -57,65 +53,66 @@ def _read(text: str) -> Moment:
     return int(time), event_id, int(utcoffset)
 
 
-class _Turnover(msgspec.Struct, gc=False):
-    """Purchases that came to count, and that ceased to."""
-
-    come: set[Moment] = set()
-    gone: set[Moment] = set()
-
-
 def trade(state: State, settled: Settled) -> State:
     """Take off what an order counted for, add what it counts for now."""
     changes: dict[int, dict[Moment, int]] = {}
-    for part, sign in ((settled.before, -1), (settled.after, 1)):
-        if part is None:
-            continue
-        at = micros(part.time)
-        day = moments.local_day(at, part.utcoffset)
-        _add_money(state, part, month_at(day), sign)
-        earn(state.came.weeks, part, day, sign)
-        if part.orders:
-            change = changes.setdefault(day, {})
-            moment = at, part.event_id, part.utcoffset
-            change[moment] = change.get(moment, 0) + sign * part.orders
-    turnover = _Turnover()
+    if settled.before is not None:
+        _count(state, settled.before, -1, changes)
+    if settled.after is not None:
+        _count(state, settled.after, 1, changes)
+    come: set[Moment] = set()
+    gone: set[Moment] = set()
     for day, change in changes.items():
-        _change_day(state, day, change, turnover)
-    if turnover.come or turnover.gone:
-        state.orders += len(turnover.come) - len(turnover.gone)
-        kept = keep_newest(state.newest, turnover.come, turnover.gone, state.orders)
-        state.stale = state.stale or kept is None
-        state.newest = state.newest if kept is None else kept
-        _keep_first(state, turnover)
+        _change_day(state, day, change, come, gone)
+    if come or gone:
+        state.orders += len(come) - len(gone)
+        kept = keep_newest(state.newest, come, gone, state.orders)
+        if kept is None:
+            state.stale = True
+        else:
+            state.newest = kept
+        _keep_first(state, come, gone)
     return state
 
 
-def _keep_first(state: State, turnover: _Turnover) -> None:
+def _count(
+    state: State, part: Contribution, sign: int, changes: dict[int, dict[Moment, int]]
+) -> None:
+    """Add the money of a contribution, or take it off; note what becomes of its purchase, by local day."""
+    at = micros(part.time)
+    day = moments.local_day(at, part.utcoffset)
+    _add_money(state, part, month_at(day), sign)
+    earn(state.came.weeks, part, day, sign)
+    if part.orders:
+        change = changes.setdefault(day, {})
+        moment = at, part.event_id, part.utcoffset
+        change[moment] = change.get(moment, 0) + sign * part.orders
+
+
+def _keep_first(state: State, come: set[Moment], gone: set[Moment]) -> None:
     """The first purchase; where it goes away, and others are left, only the items may know."""
-    come = min(turnover.come)[0] if turnover.come else None
-    first = state.first_at
-    if first is not None and turnover.gone and min(turnover.gone)[0] <= first:
-        others = state.orders - len(turnover.come)
-        if others and (come is None or come > first):
+    first, earliest = state.first_at, min(come)[0] if come else None
+    if first is not None and gone and min(gone)[0] <= first:
+        others = state.orders - len(come)
+        if others and (earliest is None or earliest > first):
             state.stale = True
             return
         first = None
-    if come is not None:
-        first = come if first is None else min(first, come)
+    if earliest is not None and (first is None or earliest < first):
+        first = earliest
     state.first_at = first
 
 
 def _add_money(state: State, part: Contribution, month: int, sign: int) -> None:
     """`month`: the local one."""
     for currency, number in orders_by_currency(part).items():
-        sums = state.money.get(currency)
-        if sums is None:
-            state.money = dict(sorted([*state.money.items(), (currency, sums := Sums())]))
+        sums = slot(state.money, currency, Sums)
         sums.net += sign * part.spend[currency]
         sums.purchases += sign * number
         months = slot(state.months, currency, dict)
         _add_month(slot(months, month, Month), part, currency, number, sign)
-        newest_months(months, MONTHS)
+        if len(months) > MONTHS:
+            newest_months(months, MONTHS)
         if part.categories:
             _add_categories(state, part, currency, sign)
         if not sums.net and not sums.purchases:
@@ -138,14 +135,16 @@ def _add_categories(state: State, part: Contribution, currency: str, sign: int) 
     kept = slot(state.categories, currency, dict)
     amount, lines = part.spend[currency], sum(part.categories.values())
     for category, number in part.categories.items():
-        if len(kept) >= CATEGORIES and category > next(reversed(kept)):
-            continue
-        count(kept, category, sign * (amount * number // lines))
+        if len(kept) < CATEGORIES or category <= next(reversed(kept)):
+            count(kept, category, sign * (amount * number // lines))
     while len(kept) > CATEGORIES:
         kept.popitem()
 
 
-def _change_day(state: State, day: int, change: dict[Moment, int], turnover: _Turnover) -> None:
+def _change_day(
+    state: State, day: int, change: dict[Moment, int], come: set[Moment], gone: set[Moment]
+) -> None:
+    """Purchases of one day come and go; those that count now, or no more, are added to `come` and `gone`."""
     key = _key(day)
     item = state.items.get(key)
     if item is None:
@@ -158,9 +157,9 @@ def _change_day(state: State, day: int, change: dict[Moment, int], turnover: _Tu
         if after:
             item.purchases[text] = after
         if before <= 0 < after:
-            turnover.come.add(moment)
+            come.add(moment)
         elif after <= 0 < before:
-            turnover.gone.add(moment)
+            gone.add(moment)
     if len(item.purchases) > 1:
         item.purchases = dict(sorted(item.purchases.items()))
     if _is_bought_on(item) != was_bought_on:
@@ -168,14 +167,16 @@ def _change_day(state: State, day: int, change: dict[Moment, int], turnover: _Tu
 
 
 def _is_bought_on(item: Item) -> bool:
-    return max(item.purchases.values(), default=0) > 0
+    return bool(item.purchases) and max(item.purchases.values()) > 0
 
 
 def _count_day(state: State, day: int, *, came: bool) -> None:
     if came:
         state.days += 1
-        state.first_day = day if state.first_day is None else min(state.first_day, day)
-        state.last_day = day if state.last_day is None else max(state.last_day, day)
+        if state.first_day is None or day < state.first_day:
+            state.first_day = day
+        if state.last_day is None or day > state.last_day:
+            state.last_day = day
         return
     state.days -= 1
     if not state.days:

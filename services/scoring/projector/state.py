@@ -209,12 +209,8 @@ def slot(kept: dict[Key, Value], key: Key, make: Callable[[], Value]) -> Value:
     """The value of a key, made where there is none; the keys stay sorted."""
     found = kept.get(key)
     if found is None:
-        last = next(reversed(kept), None)
-        found = kept[key] = make()
-        if last is not None and key < last:
-            ordered = sorted(kept.items())
-            kept.clear()
-            kept.update(ordered)
+        found = make()
+        _put_new(kept, key, found)
     return found
 
 
@@ -223,8 +219,16 @@ def count(kept: dict[Key, int], key: Key, number: int) -> None:
     if key in kept:
         kept[key] += number
     else:
-        slot(kept, key, int)
-        kept[key] = number
+        _put_new(kept, key, number)
+
+
+def _put_new(kept: dict[Key, Value], key: Key, value: Value) -> None:
+    in_order = not kept or next(reversed(kept)) < key
+    kept[key] = value
+    if not in_order:
+        ordered = sorted(kept.items())
+        kept.clear()
+        kept.update(ordered)
 
 
 def newest_months(kept: dict[int, Value], most: int) -> None:
@@ -240,6 +244,10 @@ def keep_newest(
 
     Those that are not kept are all older than the last of a full list.
     """
+    if not gone and len(come) == 1:
+        [entry] = come
+        if not kept or entry > kept[0]:  # nearly always: time goes on
+            return [entry, *kept[: NEWEST - 1]]
     known = sorted((set(kept) - gone) | come, reverse=True)
     top = known[:NEWEST]
     full = len(kept) == len(top) == NEWEST

@@ -26,12 +26,18 @@ OURS = frozenset({"call", "meeting", "email", "sms"})
 
 
 class Touch(msgspec.Struct, frozen=True, gc=False):
-    """What one event counts for, in which local month (12 x year + month - 1)."""
+    """What one event counts for, and when: microseconds since 1970, ordinal of the local date."""
 
-    month: int
+    at: int
+    day: int
     came: int = 0
     sent: int = 0
     answered: int = 0
+
+    @property
+    def month(self) -> int:
+        """12 x year + month - 1."""
+        return month_at(self.day)
 
 
 def touch_of(event: Event) -> Touch | None:
@@ -39,36 +45,37 @@ def touch_of(event: Event) -> Touch | None:
     opened by machines."""
     match event.data:
         case InteractionRecorded(kind=kind, direction=direction):
-            return _contact(_month(event), kind, direction, 1)
+            return _contact(micros(event.time), event.utcoffset, kind, direction, 1)
         case InteractionRetracted(at=at, utcoffset=utcoffset, kind=kind, direction=direction):
-            month = month_at(local_day(micros(at), utcoffset))
-            return _contact(month, kind, direction, -1)
+            return _contact(micros(at), utcoffset, kind, direction, -1)
         case MessageDelivered():
-            return Touch(_month(event), sent=1)
+            return _message(event, sent=1)
         case MessageClicked():
-            return Touch(_month(event), answered=1)
+            return _message(event, answered=1)
         case _:
             return None
 
 
-def _month(event: Event) -> int:
-    return month_at(local_day(micros(event.time), event.utcoffset))
+def _message(event: Event, *, sent: int = 0, answered: int = 0) -> Touch:
+    at = micros(event.time)
+    return Touch(at, local_day(at, event.utcoffset), 0, sent, answered)
 
 
-def _contact(month: int, kind: str, direction: str | None, sign: int) -> Touch:
+def _contact(at: int, utcoffset: int, kind: str, direction: str | None, sign: int) -> Touch:
+    day = local_day(at, utcoffset)
     if kind == RESPONSE:
-        return Touch(month, answered=sign)
+        return Touch(at, day, 0, 0, sign)
     ours = direction == "outbound" or (direction != "inbound" and kind in OURS)
-    return Touch(month, sent=sign) if ours or kind == CAMPAIGN else Touch(month, came=sign)
+    return Touch(at, day, 0, sign) if ours or kind == CAMPAIGN else Touch(at, day, sign)
 
 
-def touch(state: State, found: Touch | None) -> State:
+def touch(state: State, found: Touch) -> State:
     """Take in one contact, or take one back."""
-    if found is not None:
-        month = slot(state.touches, found.month, Touches)
-        month.came += found.came
-        month.sent += found.sent
-        month.answered += found.answered
+    month = slot(state.touches, found.month, Touches)
+    month.came += found.came
+    month.sent += found.sent
+    month.answered += found.answered
+    if len(state.touches) > TOUCH_MONTHS:
         newest_months(state.touches, TOUCH_MONTHS)
     return state
 

@@ -104,7 +104,8 @@ def subset(small, large) -> bool:
 def test_what_was_written_is_read(path):
     event = read(path)
     envelope = json.loads(path.read_bytes())
-    assert path.stem == event.dataschema.replace("/", "-")
+    assert path.stem == envelope["dataschema"].replace("/", "-")
+    assert path.stem.rpartition("-")[0] == event.type
     assert (event.id, event.source, event.sourceid) == (
         envelope["id"],
         "store-7/pos",

@@ -39,7 +39,6 @@ def event(data, **fields):
                 "time": NOON,
                 "utcoffset": 480,
                 "receivedtime": NOON,
-                "dataschema": "purchase.completed/1",
                 "data": data,
                 "origin": "interaction",
                 "sequence": 1,
