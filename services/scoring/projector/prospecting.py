@@ -112,9 +112,9 @@ def week_of(day: int) -> int:
 
 
 def _first_week(weeks: dict[str, dict[int, int]]) -> int | None:
-    if len(weeks) > 1:
-        return min(next(iter(sums)) for sums in weeks.values())
-    return next((week for sums in weeks.values() for week in sums), None)
+    if not weeks:
+        return None
+    return min([next(iter(sums)) for sums in weeks.values()])
 
 
 def _first_weeks(weeks: dict[str, dict[int, int]]) -> None:

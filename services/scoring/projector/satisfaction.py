@@ -16,6 +16,7 @@ Answers are known by the month; their age counts from its first day.
 
 from collections.abc import Mapping
 from datetime import date
+from functools import lru_cache
 
 import msgspec
 
@@ -51,7 +52,7 @@ def mood(state: State, today: int, rules: SatisfactionRules, usual: float) -> Mo
     """What is known of a customer on a day (ordinal); `usual` from 0 to 100."""
     answered = _aged(state.answers, today, rules.half_life_days)
     handled = _aged(state.handled, today, rules.half_life_days)
-    still_open = sum(OPEN_WEIGHTS[severity] * count for severity, count in state.open_by.items())
+    still_open = sum([OPEN_WEIGHTS[severity] * count for severity, count in state.open_by.items()])
     return Mood(
         usual=usual,
         strength=rules.strength,
@@ -65,11 +66,17 @@ def fresh(today: int, rules: SatisfactionRules) -> float:
     return float(0.5 ** ((date.fromordinal(today).day - 1) / rules.half_life_days))
 
 
+@lru_cache(maxsize=1024)
+def _first_day(month: int) -> int:
+    """The ordinal of the first day of a month (12 x year + month - 1)."""
+    year, index = divmod(month, 12)
+    return date(year, index + 1, 1).toordinal()
+
+
 def _aged(months: Mapping[int, Points], today: int, half_life: int) -> tuple[float, float]:
     weight = total = 0.0
     for month, points in months.items():
-        year, index = divmod(month, 12)
-        age = max(today - date(year, index + 1, 1).toordinal(), 0)
+        age = max(today - _first_day(month), 0)
         fresh = 0.5 ** (age / half_life)
         weight += fresh * points.number
         total += fresh * points.total / FULL
@@ -86,6 +93,6 @@ def satisfaction(
     return Satisfaction(
         score=found.score,
         weight=round(found.weight, 4),
-        answers=sum(points.number for points in state.answers.values()),
-        points=sum(points.total for points in state.answers.values()),
+        answers=sum([points.number for points in state.answers.values()]),
+        points=sum([points.total for points in state.answers.values()]),
     )
