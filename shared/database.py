@@ -20,6 +20,8 @@ from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.expression import ClauseElement
 
+from shared.deadlines import Deadlines
+
 CONNECT_SECONDS = 3.0
 ACQUIRE_SECONDS = 5.0
 READ_SECONDS = 10.0
@@ -108,8 +110,10 @@ class Database:
         self._pools: dict[bool, asyncpg.Pool] = {}
         self._ending: set[asyncio.Task[None]] = set()
         self._kept: list[_Kept] = []
-        self._waiting = 0
         self._looking = False
+        self._turns = _Turns(size)
+        """One is held by whoever reads: who waits, waits here and not at the pool, and is handed what was kept."""
+        self._deadlines = Deadlines()
 
     async def _pool(self, read_only: bool) -> asyncpg.Pool:
         pool = self._pools.get(read_only)
@@ -138,30 +142,50 @@ class Database:
 
         Once everything is done the block never fails, whatever becomes of the connection. Who gives up waiting does
         not wait for the end of the transaction either: a task of its own does, but not long."""
-        pool, conn = await self.acquired(read_only=read_only)
-        work = conn.transaction(**transaction) if transaction else None
+        pool, conn = await (self.begin_reading() if read_only else self._acquired(read_only=False))
         try:
-            if work is not None:
-                await work.start()
-            yield cast("asyncpg.Connection", conn)
-            if work is not None:
-                await work.commit()
-        except BaseException as error:
-            await self.give_up(pool, conn, work, error)
-            raise
-        await _end(pool, conn, None)
-
-    async def acquired(self, *, read_only: bool) -> tuple[asyncpg.Pool, Any]:
-        """A connection, and the pool that it is to go back to."""
-        kept = self._take_kept() if read_only else None
-        if kept is not None:
-            return kept
-        pool = await self._pool(read_only=read_only)
-        self._waiting += 1
-        try:
-            return pool, await pool.acquire(timeout=ACQUIRE_SECONDS)
+            work = conn.transaction(**transaction) if transaction else None
+            try:
+                if work is not None:
+                    await work.start()
+                yield cast("asyncpg.Connection", conn)
+                if work is not None:
+                    await work.commit()
+            except BaseException as error:
+                await self._give_up(pool, conn, work, error)
+                raise
+            await _end(pool, conn, None)
         finally:
-            self._waiting -= 1
+            if read_only:
+                self._turns.release()
+
+    async def _acquired(self, *, read_only: bool) -> tuple[asyncpg.Pool, Any]:
+        """A connection, and the pool that it is to go back to."""
+        pool = await self._pool(read_only=read_only)
+        return pool, await pool.acquire(timeout=ACQUIRE_SECONDS)
+
+    async def begin_reading(self) -> tuple[asyncpg.Pool, Any]:
+        """A turn, and a connection that reads; raises TimeoutError where there is none for too long."""
+        if self._turns.locked():
+            with self._deadlines.within(ACQUIRE_SECONDS):
+                await self._turns.acquire()
+        else:
+            await self._turns.acquire()
+        try:
+            return self._take_kept() or await self._acquired(read_only=True)
+        except BaseException:
+            self._turns.release()
+            raise
+
+    async def end_reading(self, pool: asyncpg.Pool, conn: Any, error: BaseException | None) -> None:
+        """What did nothing but read is kept for the next."""
+        try:
+            if error is not None:
+                await self._give_up(pool, conn, None, error)
+            elif not self._keep(pool, conn):
+                await _end(pool, conn, None)
+        finally:
+            self._turns.release()
 
     def _give_back(self, pool: asyncpg.Pool, conn: Any, work: Any | None) -> asyncio.Task[None]:
         ending = asyncio.create_task(_end(pool, conn, work))
@@ -169,7 +193,7 @@ class Database:
         ending.add_done_callback(self._ending.discard)
         return ending
 
-    async def give_up(
+    async def _give_up(
         self, pool: asyncpg.Pool, conn: Any, work: Any | None, error: BaseException
     ) -> None:
         """Give back a connection with which something went wrong."""
@@ -190,9 +214,9 @@ class Database:
             self._give_back(kept.pool, kept.conn, None)
         return None
 
-    def keep(self, pool: asyncpg.Pool, conn: Any) -> bool:
-        """Keep a connection that has done its work, unless it is gone or somebody waits for it at the pool."""
-        if self._waiting or self._pools.get(True) is not pool or _is_gone(conn):
+    def _keep(self, pool: asyncpg.Pool, conn: Any) -> bool:
+        """Keep a connection that has done its work, unless it is gone."""
+        if self._pools.get(True) is not pool or _is_gone(conn):
             return False
         self._kept.append(_Kept(pool, conn, time.monotonic()))
         if not self._looking:
@@ -239,6 +263,15 @@ class Database:
             pool.terminate()
 
 
+class _Turns(asyncio.Semaphore):
+    """Of one loop. Which one is running is asked once: each time it would be a call of the system (getpid)."""
+
+    _loop: asyncio.AbstractEventLoop | None = None
+
+    def _get_loop(self) -> asyncio.AbstractEventLoop:
+        return self._loop or super()._get_loop()  # type: ignore[misc]
+
+
 @dataclass(frozen=True, slots=True)
 class _Kept:
     """A connection between two statements, and since when (of `time.monotonic`) nobody uses it."""
@@ -258,7 +291,7 @@ class _Reading:
         self._database = database
 
     async def __aenter__(self) -> ReadConnection:
-        self._pool, self._conn = await self._database.acquired(read_only=True)
+        self._pool, self._conn = await self._database.begin_reading()
         return cast("ReadConnection", self._conn)
 
     async def __aexit__(
@@ -267,10 +300,7 @@ class _Reading:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if error is not None:
-            await self._database.give_up(self._pool, self._conn, None, error)
-        elif not self._database.keep(self._pool, self._conn):
-            await _end(self._pool, self._conn, None)
+        await self._database.end_reading(self._pool, self._conn, error)
 
 
 def _is_gone(conn: Any) -> bool:

@@ -121,6 +121,44 @@ async def test_more_who_read_at_once_than_there_are_connections(two: Database):
     assert len(set(pids)) <= 2
 
 
+async def test_who_waits_to_read_is_handed_what_was_given_back(two: Database):
+    """Whatever those who have the connections do with them: read, look at one moment, fail, give up."""
+    order: list[int] = []
+
+    async def wait_for_a_turn(number: int) -> None:
+        if number % 2:
+            async with two.read() as conn:
+                await conn.fetchval("SELECT 1")
+        else:
+            async with two.snapshot() as conn:
+                await conn.fetchval("SELECT 1")
+        order.append(number)
+
+    held = [two.read(), two.snapshot()]
+    for one in held:
+        await one.__aenter__()
+    waiting = [asyncio.create_task(wait_for_a_turn(n)) for n in range(8)]
+    await asyncio.sleep(0.05)
+    assert order == []
+    waiting[3].cancel()
+    await held[0].__aexit__(None, None, None)
+    await asyncio.wait(waiting, timeout=5)
+    assert order == [0, 1, 2, 4, 5, 6, 7], "one connection is enough, and each in its turn"
+    await held[1].__aexit__(None, None, None)
+    assert await asyncio.gather(rows(two), rows(two), rows(two)) == [[], [], []]
+
+
+async def test_nobody_waits_to_read_without_end(two: Database, monkeypatch):
+    monkeypatch.setattr("shared.database.ACQUIRE_SECONDS", 0.1)
+    async with two.read(), two.snapshot():
+        with pytest.raises(TimeoutError):
+            await rows(two)
+        with pytest.raises(TimeoutError):
+            async with two.snapshot():
+                pass
+    assert await asyncio.gather(rows(two), rows(two), rows(two)) == [[], [], []]
+
+
 async def test_what_is_kept_is_there_for_a_snapshot(two: Database):
     async with two.read(), two.read():
         pass
