@@ -11,6 +11,8 @@ from hashlib import blake2b
 from uuid import UUID, uuid5
 
 _RANDOM_BITS = 74
+_DRAWN, _DRAWN_AT_ONCE = 10, 100
+"""Bytes of randomness for one id, and for how many ids they are drawn."""
 _LOW_BITS = 62
 _LOW_MASK = (1 << _LOW_BITS) - 1
 _VERSION_7 = 0x7 << 76
@@ -26,11 +28,22 @@ class _UuidSource:
 
     def __init__(self) -> None:
         self._last = 0
+        self._drawn = b""
+        self._at = 0
+        os.register_at_fork(after_in_child=self._draw)  # else both would go on with the same
+
+    def _draw(self) -> None:
+        """Many at once: a call of the system costs more than all the rest of an id."""
+        self._drawn, self._at = os.urandom(_DRAWN_AT_ONCE * _DRAWN), 0
 
     def next(self) -> str:
+        if self._at >= len(self._drawn):
+            self._draw()
+        after = self._at + _DRAWN
+        randomness = int.from_bytes(self._drawn[self._at : after], "big")
+        self._at = after
         milliseconds = time.time_ns() // 1_000_000
-        randomness = int.from_bytes(os.urandom(10), "big")
-        value = milliseconds << _RANDOM_BITS | randomness >> (80 - _RANDOM_BITS)
+        value = milliseconds << _RANDOM_BITS | randomness >> (8 * _DRAWN - _RANDOM_BITS)
         if value <= self._last:
             value = self._last + 1 + (randomness & 0xFFFFFFFF)
         self._last = value

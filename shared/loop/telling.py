@@ -9,8 +9,11 @@ policies, whoever derives it: else two partitions of which one is behind would c
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
 from uuid import UUID
+
+from prometheus_client import Counter
 
 from shared import metrics
 from shared.codec import Event
@@ -158,7 +161,7 @@ class Telling:
         made = []
         for announcement in announcements:
             one.told = self.rows.projection.tell(one.told, announcement)
-            metrics.announcements.labels(self.service.name, announcement.type).inc()
+            _announcements(self.service.name, announcement.type).inc()
             made.append(self._entry(one.customer_id, announcement, one.cause))
         one.cause = None
         return made
@@ -187,6 +190,12 @@ class Telling:
             because=because,
         )
         return partition_of(subject, self.partitions), entry
+
+
+@lru_cache(maxsize=256)
+def _announcements(service: str, type_: str) -> Counter:
+    """Looking a counter up by its labels costs more than counting."""
+    return metrics.announcements.labels(service, type_)
 
 
 def _needs_number(view: Any) -> bool:

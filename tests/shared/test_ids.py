@@ -1,5 +1,6 @@
 """Ids are new and in order, derived and repeatable; partitions never move."""
 
+import os
 import time
 from collections import Counter
 from uuid import RFC_4122, UUID
@@ -44,6 +45,24 @@ def test_the_same_millisecond_may_run_over(monkeypatch):
     first, second = UUID(source.next()), UUID(source.next())
     assert (first.int >> 80, second.int >> 80) == (7, 8)
     assert (second.version, second.variant) == (7, RFC_4122)
+
+
+def test_a_forked_process_makes_other_ids(monkeypatch):
+    """Also in the same millisecond, and after the same number of ids."""
+    source = ids._UuidSource()
+    monkeypatch.setattr(ids.time, "time_ns", lambda: 7 * 1_000_000)
+    source.next()
+    receiving, sending = os.pipe()
+    child = os.fork()
+    if not child:
+        os.write(sending, source.next().encode())
+        os._exit(0)
+    os.waitpid(child, 0)
+    theirs = os.read(receiving, 36).decode()
+    os.close(receiving)
+    os.close(sending)
+    assert UUID(theirs).int >> 80 == 7
+    assert theirs != source.next()
 
 
 def test_derived_ids_repeat():
