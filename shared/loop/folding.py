@@ -307,7 +307,8 @@ class Folding:
 
         def folded() -> Iterator[Held]:
             for key, one in about.items():
-                opened = rows.open(held[key], one.partition, items.get(key))
+                # Taken out: packed again it needs the room a second time.
+                opened = rows.open(held.pop(key), one.partition, items.pop(key, None))
                 self._evolve(rows.projection, opened, one.events, one.closed)
                 yield opened
 
