@@ -76,20 +76,20 @@ class Telling:
             elif projection.needs_items(one.state, self._known(one).policies):
                 late.append(one)
             else:
-                self._judge(one, alone)
+                self._finish(one, alone)
         if late:
             items = await self.rows.load_all_items(self.conn, [one.customer_id for one in late])
             for one in late:
                 self.rows.put(one, items.get(one.customer_id, {}))
                 one.state = projection.walk(one.state, self._known(one).policies)
-                self._judge(one, alone)
+                self._finish(one, alone)
         entries = alone.entries + await self._number(alone.unnumbered)
         await self.rows.write(self.conn, alone.packed)
         if parts:
             entries += await self._write_parts(parts, moved)
         return entries
 
-    def _judge(self, one: Held, alone: "_Alone") -> None:
+    def _finish(self, one: Held, alone: "_Alone") -> None:
         """Derive, announce and pack a customer who is one part."""
         projection, known = self.rows.projection, self._known(one)
         view = projection.derive(one.state, *known)

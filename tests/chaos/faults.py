@@ -41,6 +41,7 @@ OF_APIS = {
     "interaction": ("door.appended", "command.locked", "command.written", "command.committed"),
     "profile": ("command.locked", "command.written", "command.committed", "append.locked"),
 }
+CLIENTS = 50
 REFUSED_SECONDS = 6.0
 """How long those who must not write a word are watched."""
 OLDER = "survey.answered"
@@ -483,7 +484,7 @@ async def versions(bench: Bench) -> str:
     return f"{service} parked {parked}"
 
 
-# 13, 15, 16 ----------------------------------------------------------------------------------------
+# 13 to 16 -------------------------------------------------------------------------------------------
 
 
 async def merge_storm(bench: Bench) -> str:
@@ -495,6 +496,22 @@ async def merge_storm(bench: Bench) -> str:
     await bench.generator.storm(at_once=6, each=5)
     states = Counter(merge.state for merge in merges[before:])
     return ", ".join(f"{n} {state}" for state, n in sorted(states.items()))
+
+
+async def race(bench: Bench) -> str:
+    """14: fifty clients at once want what one of them can have; whoever serves them is killed meanwhile."""
+    here = bench.here
+    racing = asyncio.create_task(bench.generator.race(CLIENTS))
+    name = bench.random.choice(
+        ["profile-api", *(n for n in here.workers() if n.startswith("profile"))]
+    )
+    place = await _armed(bench, name, "kill") if bench.random.random() < 0.8 else ""
+    if place:
+        await here.gone(name, 2)
+        here.start(name)
+    edits, sent = await racing
+    killed = f", {name} killed at {place}" if place else ""
+    return f"{edits} edited, one command sent {sent} times{killed}"
 
 
 async def clocks(bench: Bench) -> str:
@@ -571,6 +588,7 @@ FAULTS: dict[int, tuple[Fault, int]] = {
     11: (versions, 3),
     12: (rebuild, 3),
     13: (merge_storm, 5),
+    14: (race, 4),
     15: (clocks, 4),
     16: (crowd, 5),
 }

@@ -6,7 +6,7 @@ import uuid
 
 import httpx
 
-from tests.chaos.ledger import Command, Event, Ledger, Merge, key_of, name_of, names_in
+from tests.chaos.ledger import Command, Event, Ledger, Merge, Race, key_of, name_of, names_in
 from tests.chaos.plant import Plant
 from tests.chaos.workload import Stream
 
@@ -161,11 +161,11 @@ class Generator:
         return None
 
     async def _tag(self, name: str) -> None:
-        mark = uuid.UUID(int=self.random.getrandbits(128)).hex
-        body = {"tag": f"chaos:{self.random.randrange(TAGS)}", "reason": mark}
-        command = Command("tag.added", name, mark, body, keyed=True)
+        command = self._new_tag(name)
         path = f"/v1/customers/{name}/tags"
-        answer = await self._ask(command, "POST", "profile-api", path, {201, 202}, json=body)
+        answer = await self._ask(
+            command, "POST", "profile-api", path, {201, 202}, json=command.body
+        )
         if answer is not None and self.random.random() < 0.15:
             await self._again("profile-api", path, command, answer)
 
@@ -212,6 +212,57 @@ class Generator:
         )
         if answer is not None and self.random.random() < 0.15:
             await self._again("interaction-api", "/v1/purchases", command, answer)
+
+    # Races ---------------------------------------------------------------------------------------
+
+    async def race(self, clients: int) -> tuple[int, int]:
+        """Half of the clients have read the same record and want to be the next to change it; the other half send one
+        and the same command. Answers how many of each were told that it is done."""
+        name = self.random.choice(self._known[:60])
+        read = await self.request("GET", "profile-api", f"/v1/customers/{name}")
+        race = Race([])
+        self.ledger.races.append(race)
+        etag = None if read is None else read.headers.get("ETag")
+        edits = [self._edit_as_read(name, etag, race) for _ in range(clients // 2)] if etag else []
+        tag = self._new_tag(name)
+        self.ledger.commands.append(tag)
+        tags = [self._tag_once(tag) for _ in range(clients // 2)]
+        await asyncio.gather(*edits, *tags)
+        return race.served, tag.attempts if tag.done else 0
+
+    async def _edit_as_read(self, name: str, etag: str, race: Race) -> None:
+        mark = uuid.UUID(int=self.random.getrandbits(128)).hex
+        command = Command("customer.edited", name, mark, {"owner": mark})
+        race.commands.append(command)
+        answer = await self._ask(
+            command,
+            "PATCH",
+            "profile-api",
+            f"/v1/customers/{name}",
+            {200, 202},
+            json={"owner": mark},
+            headers={"If-Match": etag},
+        )
+        race.served += answer is not None
+
+    def _new_tag(self, name: str) -> Command:
+        mark = uuid.UUID(int=self.random.getrandbits(128)).hex
+        body = {"tag": f"chaos:{self.random.randrange(TAGS)}", "reason": mark}
+        return Command("tag.added", name, mark, body, keyed=True)
+
+    async def _tag_once(self, command: Command) -> None:
+        """One of many who send it."""
+        path = f"/v1/customers/{command.name}/tags"
+        headers = {"Idempotency-Key": command.mark}
+        for _ in range(PATIENCE):
+            command.attempts += 1
+            answer = await self.request(
+                "POST", "profile-api", path, json=command.body, headers=headers
+            )
+            if answer is not None and answer.status_code in {201, 202}:
+                command.done = True
+                return
+            await asyncio.sleep(self.random.uniform(0.05, 0.5))
 
     # Merges --------------------------------------------------------------------------------------
 

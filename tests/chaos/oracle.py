@@ -3,7 +3,7 @@
 O1  the log holds each acknowledged event once, of the right customer, and nothing that nobody sent
 O2  rows are the fold of what is on the log; numbers are dense and all of them seen
 O3  what was told last is so, and nothing was told twice in a row
-O4  a command was done once
+O4  a command was done once, and of many who wanted what one could have one got it
 O7  every piece of poison was put aside once, and nothing else
 """
 
@@ -184,6 +184,10 @@ class Oracle:
 
     def _o4(self) -> None:
         marks = Counter(_mark(event) for event in self._decided)
+        for race in self._ledger.races:
+            won = sum(marks[command.mark] for command in race.commands)
+            if not race.served <= won <= 1:
+                self._bad("O4", f"{won} won where one could, {race.served} were told so: {race}")
         for command in self._ledger.commands:
             times = marks.pop(command.mark, 0)
             most = 1 if command.keyed else max(1, command.attempts)

@@ -152,6 +152,18 @@ DEFECTS = {
         "1,5",
         12,
     ),
+    "as-read": Defect(
+        "a record is changed whatever became of it since it was read",
+        (
+            (
+                "services/profile/api/editing.py",
+                "        check_if_match(if_match, etag(view))\n",
+                "",
+            ),
+        ),
+        "14",
+        3,
+    ),
     "told": Defect(
         "what was told is not remembered",
         (("shared/loop/telling.py", _TELL, ""),),

@@ -10,7 +10,7 @@ import pytest
 from deploy.local.kafka import KafkaServer
 from deploy.local.state import ROOT
 from tests.chaos.faults import FAULTS
-from tests.chaos.ledger import USER, Ledger, Merge, key_of
+from tests.chaos.ledger import USER, Command, Ledger, Merge, Race, key_of
 from tests.chaos.observer import Line, Seen
 from tests.chaos.oracle import Oracle, fold
 from tests.chaos.planted import DEFECTS
@@ -207,6 +207,25 @@ def test_a_merge_that_somebody_made_must_hold(told):
     oracle.check_log([*lines, _line(3, _identified(other, "c2"))])
     oracle._rows(Seen(customers=[{"id": "c1", "merged_from": []}, {"id": "c2", "merged_from": []}]))
     assert any("does not hold" in text for text in oracle._wrong)
+
+
+def test_of_many_who_want_what_one_can_have_one_gets_it():
+    """Whom a lost answer left in doubt may have it too, but no second one."""
+    commands = [Command("customer.edited", "n", f"m{n}", {"owner": f"m{n}"}, 2) for n in range(3)]
+
+    def found(served: int, *won: int) -> list[str]:
+        oracle = Oracle(Ledger(commands=commands, races=[Race(commands, served)]))
+        edited = {"type": "customer.edited", "source": "tenure/profile", "subject": "c1"}
+        oracle.check_log(
+            _line(at, {**edited, "data": {"changes": {"owner": f"m{n}"}}}, f"p{at}", "profile")
+            for at, n in enumerate(won, start=1)
+        )
+        oracle._o4()
+        return oracle._wrong
+
+    assert found(1, 2) == found(0, 1) == found(0) == []
+    assert any("2 won" in text for text in found(1, 0, 2))
+    assert any("0 won" in text for text in found(1))
 
 
 def test_who_was_taken_for_many_names_nobody():
