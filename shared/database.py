@@ -111,7 +111,7 @@ class Database:
         self._ending: set[asyncio.Task[None]] = set()
         self._kept: list[_Kept] = []
         self._looking = False
-        self._turns = _Turns(size)
+        self._turns = asyncio.Semaphore(size)
         """One is held by whoever reads: who waits, waits here and not at the pool, and is handed what was kept."""
         self._deadlines = Deadlines()
 
@@ -261,15 +261,6 @@ class Database:
         self._kept.clear()
         for pool in pools:
             pool.terminate()
-
-
-class _Turns(asyncio.Semaphore):
-    """Of one loop. Which one is running is asked once: each time it would be a call of the system (getpid)."""
-
-    _loop: asyncio.AbstractEventLoop | None = None
-
-    def _get_loop(self) -> asyncio.AbstractEventLoop:
-        return self._loop or super()._get_loop()  # type: ignore[misc]
 
 
 @dataclass(frozen=True, slots=True)
