@@ -274,8 +274,6 @@ class Folding:
         moved: dict[UUID, Move],
     ) -> list[tuple[int, Entry]]:
         about = self._about(rows.projection, batches, moved)
-        if not about:
-            return []
         known = {one.after.partition: Known(one.after.clock, one.policies) for one in batches}
         causes = {key: one.cause for key, one in about.items()}
         folded = await self._folded(conn, rows, about, moved)
@@ -295,6 +293,8 @@ class Folding:
         self, conn: Connection, rows: Rows, about: dict[UUID, About], moved: Mapping[UUID, Move]
     ) -> Iterator[Held]:
         """Hold these parts; each is opened and folded when it is asked for."""
+        if not about:
+            return iter(())
         locked = {
             move.head: partition_of(str(move.head), self._leases.partitions)
             for move in moved.values()

@@ -301,7 +301,7 @@ class Refolding(Folding):
         moved = await regroup(conn, batch.kernel)
         for rows, touched in zip(self._new, self.touched, strict=True):
             about = self._about(rows.projection, batches, moved)
-            folded = list(await self._folded(conn, rows, about, moved)) if about else []
+            folded = list(await self._folded(conn, rows, about, moved))
             for part in folded:
                 move = moved.get(part.customer_id)
                 part.head = part.head if move is None else move.head

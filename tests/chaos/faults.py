@@ -502,9 +502,7 @@ async def race(bench: Bench) -> str:
     """14: fifty clients at once want what one of them can have; whoever serves them is killed meanwhile."""
     here = bench.here
     racing = asyncio.create_task(bench.generator.race(CLIENTS))
-    name = bench.random.choice(
-        ["profile-api", *(n for n in here.workers() if n.startswith("profile"))]
-    )
+    name = bench.random.choice(["profile-api", *here.workers("profile")])
     place = await _armed(bench, name, "kill") if bench.random.random() < 0.8 else ""
     if place:
         await here.gone(name, 2)

@@ -6,7 +6,7 @@ import uuid
 
 import httpx
 
-from tests.chaos.ledger import Command, Event, Ledger, Merge, Race, key_of, name_of, names_in
+from tests.chaos.ledger import Command, Event, Ledger, Merge, key_of, name_of, names_in
 from tests.chaos.plant import Plant
 from tests.chaos.workload import Stream
 
@@ -145,8 +145,13 @@ class Generator:
     async def _ask(
         self, command: Command, method: str, process: str, path: str, good: set[int], **options
     ) -> httpx.Response | None:
-        """Ask until there is an answer; None where there never was one, or it was no."""
         self.ledger.commands.append(command)
+        return await self._until_answered(command, method, process, path, good, **options)
+
+    async def _until_answered(
+        self, command: Command, method: str, process: str, path: str, good: set[int], **options
+    ) -> httpx.Response | None:
+        """Ask until there is an answer; None where there never was one, or it was no."""
         if command.keyed:
             options["headers"] = {"Idempotency-Key": command.mark}
         for _ in range(PATIENCE):
@@ -160,14 +165,23 @@ class Generator:
             await asyncio.sleep(self.random.uniform(0.05, 0.5))
         return None
 
+    def _new_tag(self, name: str) -> Command:
+        mark = uuid.UUID(int=self.random.getrandbits(128)).hex
+        body = {"tag": f"chaos:{self.random.randrange(TAGS)}", "reason": mark}
+        return Command("tag.added", name, mark, body, keyed=True)
+
     async def _tag(self, name: str) -> None:
         command = self._new_tag(name)
-        path = f"/v1/customers/{name}/tags"
-        answer = await self._ask(
-            command, "POST", "profile-api", path, {201, 202}, json=command.body
-        )
+        self.ledger.commands.append(command)
+        answer = await self._give(command)
         if answer is not None and self.random.random() < 0.15:
-            await self._again("profile-api", path, command, answer)
+            await self._again("profile-api", f"/v1/customers/{name}/tags", command, answer)
+
+    async def _give(self, tag: Command) -> httpx.Response | None:
+        path = f"/v1/customers/{tag.name}/tags"
+        return await self._until_answered(
+            tag, "POST", "profile-api", path, {201, 202}, json=tag.body
+        )
 
     async def _again(
         self, process: str, path: str, command: Command, first: httpx.Response
@@ -189,11 +203,18 @@ class Generator:
         path = f"/v1/customers/{name}/tags/{tag}"
         await self._ask(command, "DELETE", "profile-api", path, {200, 202}, params={"reason": mark})
 
-    async def _owner(self, name: str) -> None:
+    def _new_edit(self, name: str) -> Command:
         mark = uuid.UUID(int=self.random.getrandbits(128)).hex
-        command = Command("customer.edited", name, mark, {"owner": mark})
-        path = f"/v1/customers/{name}"
-        await self._ask(command, "PATCH", "profile-api", path, {200, 202}, json={"owner": mark})
+        return Command("customer.edited", name, mark, {"owner": mark})
+
+    async def _owner(self, name: str) -> None:
+        await self._edit(self._new_edit(name))
+
+    async def _edit(self, command: Command, **options) -> None:
+        path = f"/v1/customers/{command.name}"
+        await self._ask(
+            command, "PATCH", "profile-api", path, {200, 202}, json=command.body, **options
+        )
 
     async def _buy(self, name: str) -> None:
         """A purchase by command; the time is told, so that nothing hangs on whose clock it was."""
@@ -217,52 +238,19 @@ class Generator:
 
     async def race(self, clients: int) -> tuple[int, int]:
         """Half of the clients have read the same record and want to be the next to change it; the other half send one
-        and the same command. Answers how many of each were told that it is done."""
+        and the same command. Answers how many edits were told to be done, and how often the command was sent."""
         name = self.random.choice(self._known[:60])
         read = await self.request("GET", "profile-api", f"/v1/customers/{name}")
-        race = Race([])
-        self.ledger.races.append(race)
         etag = None if read is None else read.headers.get("ETag")
-        edits = [self._edit_as_read(name, etag, race) for _ in range(clients // 2)] if etag else []
+        edits = [self._new_edit(name) for _ in range(clients // 2)] if etag else []
         tag = self._new_tag(name)
+        self.ledger.races.append(edits)
         self.ledger.commands.append(tag)
-        tags = [self._tag_once(tag) for _ in range(clients // 2)]
-        await asyncio.gather(*edits, *tags)
-        return race.served, tag.attempts if tag.done else 0
-
-    async def _edit_as_read(self, name: str, etag: str, race: Race) -> None:
-        mark = uuid.UUID(int=self.random.getrandbits(128)).hex
-        command = Command("customer.edited", name, mark, {"owner": mark})
-        race.commands.append(command)
-        answer = await self._ask(
-            command,
-            "PATCH",
-            "profile-api",
-            f"/v1/customers/{name}",
-            {200, 202},
-            json={"owner": mark},
-            headers={"If-Match": etag},
+        await asyncio.gather(
+            *(self._edit(edit, headers={"If-Match": etag}) for edit in edits),
+            *(self._give(tag) for _ in range(clients // 2)),
         )
-        race.served += answer is not None
-
-    def _new_tag(self, name: str) -> Command:
-        mark = uuid.UUID(int=self.random.getrandbits(128)).hex
-        body = {"tag": f"chaos:{self.random.randrange(TAGS)}", "reason": mark}
-        return Command("tag.added", name, mark, body, keyed=True)
-
-    async def _tag_once(self, command: Command) -> None:
-        """One of many who send it."""
-        path = f"/v1/customers/{command.name}/tags"
-        headers = {"Idempotency-Key": command.mark}
-        for _ in range(PATIENCE):
-            command.attempts += 1
-            answer = await self.request(
-                "POST", "profile-api", path, json=command.body, headers=headers
-            )
-            if answer is not None and answer.status_code in {201, 202}:
-                command.done = True
-                return
-            await asyncio.sleep(self.random.uniform(0.05, 0.5))
+        return sum(edit.done for edit in edits), tag.attempts if tag.done else 0
 
     # Merges --------------------------------------------------------------------------------------
 

@@ -23,15 +23,6 @@ class Command:
 
 
 @dataclass
-class Race:
-    """What many asked for at the same moment and only one could get."""
-
-    commands: list[Command]
-    served: int = 0
-    """How many were told that they got it."""
-
-
-@dataclass
 class Merge:
     """Two customers that were asked to be one, and perhaps to be two again."""
 
@@ -49,7 +40,8 @@ class Ledger:
     acknowledged: set[Key] = field(default_factory=set)
     commands: list[Command] = field(default_factory=list)
     merges: list[Merge] = field(default_factory=list)
-    races: list[Race] = field(default_factory=list)
+    races: list[list[Command]] = field(default_factory=list)
+    """Commands that many gave at the same moment, of which only one could be done."""
     poison: dict[bytes, str] = field(default_factory=dict)
     """Bytes put on `inbound` that nobody can use, with what is wrong with them."""
     outcomes: Counter[str] = field(default_factory=Counter)

@@ -185,9 +185,10 @@ class Oracle:
     def _o4(self) -> None:
         marks = Counter(_mark(event) for event in self._decided)
         for race in self._ledger.races:
-            won = sum(marks[command.mark] for command in race.commands)
-            if not race.served <= won <= 1:
-                self._bad("O4", f"{won} won where one could, {race.served} were told so: {race}")
+            won = sum(marks[command.mark] for command in race)
+            served = sum(command.done for command in race)
+            if not served <= won <= 1:
+                self._bad("O4", f"{won} won where one could, {served} were told so: {race}")
         for command in self._ledger.commands:
             times = marks.pop(command.mark, 0)
             most = 1 if command.keyed else max(1, command.attempts)

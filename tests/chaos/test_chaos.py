@@ -10,7 +10,7 @@ import pytest
 from deploy.local.kafka import KafkaServer
 from deploy.local.state import ROOT
 from tests.chaos.faults import FAULTS
-from tests.chaos.ledger import USER, Command, Ledger, Merge, Race, key_of
+from tests.chaos.ledger import USER, Command, Ledger, Merge, key_of
 from tests.chaos.observer import Line, Seen
 from tests.chaos.oracle import Oracle, fold
 from tests.chaos.planted import DEFECTS
@@ -211,10 +211,12 @@ def test_a_merge_that_somebody_made_must_hold(told):
 
 def test_of_many_who_want_what_one_can_have_one_gets_it():
     """Whom a lost answer left in doubt may have it too, but no second one."""
-    commands = [Command("customer.edited", "n", f"m{n}", {"owner": f"m{n}"}, 2) for n in range(3)]
 
     def found(served: int, *won: int) -> list[str]:
-        oracle = Oracle(Ledger(commands=commands, races=[Race(commands, served)]))
+        race = [Command("customer.edited", "n", f"m{n}", {"owner": f"m{n}"}, 2) for n in range(3)]
+        for n in (won or (0,))[:served]:
+            race[n].done = True
+        oracle = Oracle(Ledger(commands=race, races=[race]))
         edited = {"type": "customer.edited", "source": "tenure/profile", "subject": "c1"}
         oracle.check_log(
             _line(at, {**edited, "data": {"changes": {"owner": f"m{n}"}}}, f"p{at}", "profile")

@@ -89,7 +89,7 @@ thousands of customers by the same ones."""
 
 def basis_of(policies: Policies) -> Basis:
     """What these policies say."""
-    key = tuple(map(id, map(policies.get, rules.NAMES)))
+    key = tuple(map(id, _in_force(policies)))
     known = _read.get(key)
     if known is None:
         if len(_read) >= _MOST_READ:

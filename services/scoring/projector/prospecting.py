@@ -33,7 +33,7 @@ LONGEST = 120
 def see(state: State, time: int, utcoffset: int) -> State:
     """Somebody was there at the time (microseconds since 1970) of an event."""
     seen = state.came.seen
-    if seen is None or time < seen[0] or (time == seen[0] and utcoffset < seen[1]):
+    if seen is None or (time, utcoffset) < seen:
         state.came.seen = (time, utcoffset)
     return state
 
@@ -112,9 +112,7 @@ def week_of(day: int) -> int:
 
 
 def _first_week(weeks: dict[str, dict[int, int]]) -> int | None:
-    if not weeks:
-        return None
-    return min([next(iter(sums)) for sums in weeks.values()])
+    return min([next(iter(sums)) for sums in weeks.values()], default=None)
 
 
 def _first_weeks(weeks: dict[str, dict[int, int]]) -> None:

@@ -111,8 +111,7 @@ def _add_money(state: State, part: Contribution, month: int, sign: int) -> None:
         sums.purchases += sign * number
         months = slot(state.months, currency, dict)
         _add_month(slot(months, month, Month), part, currency, number, sign)
-        if len(months) > MONTHS:
-            newest_months(months, MONTHS)
+        newest_months(months, MONTHS)
         if part.categories:
             _add_categories(state, part, currency, sign)
         if not sums.net and not sums.purchases:
@@ -167,7 +166,7 @@ def _change_day(
 
 
 def _is_bought_on(item: Item) -> bool:
-    return bool(item.purchases) and max(item.purchases.values()) > 0
+    return max(item.purchases.values(), default=0) > 0
 
 
 def _count_day(state: State, day: int, *, came: bool) -> None:

@@ -75,8 +75,7 @@ def touch(state: State, found: Touch) -> State:
     month.came += found.came
     month.sent += found.sent
     month.answered += found.answered
-    if len(state.touches) > TOUCH_MONTHS:
-        newest_months(state.touches, TOUCH_MONTHS)
+    newest_months(state.touches, TOUCH_MONTHS)
     return state
 
 
