@@ -300,7 +300,9 @@ def _is_postgres_pause(exc: BaseException) -> bool:
         away = state[:2] in _PAUSE_CLASSES and state != _STATEMENT_TIMEOUT
         return away or state in _PAUSE_STATES
     if isinstance(exc, _class("asyncpg", "InterfaceError")):
-        return "clos" in str(exc)  # "connection is closed", "pool is closing": no class of its own
+        # "connection is closed", "pool is closing"; the last, where the server ended it between two statements of a
+        # transaction. None has a class of its own.
+        return any(words in str(exc) for words in ("clos", "released back to the pool"))
     # The server ended the connection while it was idle, and the client has not seen its end yet.
     if isinstance(exc, _class("asyncpg", "InternalClientError")):
         return "cannot switch to state" in str(exc)

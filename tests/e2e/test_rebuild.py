@@ -249,3 +249,77 @@ async def test_killed_at_any_moment_the_old_rows_serve_on(postgres):
         assert differing(await kept(here, "profile"), rows) == []
         async with here.kernels["profile"].database.read() as conn:
             assert await conn.fetchval("SELECT to_regnamespace($1)", BESIDE) is None
+
+
+async def begun(here: World, processes: int) -> asyncio.subprocess.Process:
+    """The command, as an operator types it."""
+    variables = os.environ | environment(here.urls) | {"REBUILD_PROCESSES": str(processes)}
+    return await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "services.profile.rebuild", cwd=ROOT, env=variables,
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+
+
+async def test_several_processes_make_the_same_rows(postgres):
+    """Also of customers whose parts are folded by different ones, and of what comes meanwhile."""
+    async with world(postgres, services=("interaction", "profile")) as here:
+        await publish(here, events(0, 600))
+        await here.settled(90)
+        for n in range(1, 25, 4):
+            parts = [f"member_no:M{m}" for m in range(n, n + 3)]
+            merged = await here.client("profile").post("/v1/merges", json={"parts": parts})
+            assert merged.status_code == 201, merged.text
+        await here.settled(60)
+        rows = await kept(here, "profile")
+        for processes in (4, 1):
+            more = [
+                one
+                for one in events(10_000 * processes, 150)
+                if one["type"] == "purchase.completed" and processes > 1
+            ]
+            process = await begun(here, processes)
+            async with read_all_the_time(here, "profile"):
+                await publish(here, more)
+                said, wrong = await asyncio.wait_for(process.communicate(), 60)
+            assert process.returncode == 0, wrong
+            assert b"the new rows serve" in said
+            await here.settled(90)
+            if processes > 1:
+                rows = await kept(here, "profile")
+        assert differing(walked(await kept(here, "profile")), walked(rows)) == []
+        assert "rebuild" not in {cause for _, cause in (await announced(here, "profile")).values()}
+
+
+def walked(rows: dict[str, list[str]]) -> dict[str, list[str]]:
+    """Without how far the path of a part was walked: where the part is one with others that is only walked anew, and
+    how far it had been before depends on the batches."""
+    made = []
+    for row in map(orjson.loads, rows["profile"]):
+        row["state"] = {k: v for k, v in row["state"].items() if k not in ("walker", "stale")}
+        made.append(orjson.dumps(row, option=orjson.OPT_SORT_KEYS).decode())
+    return rows | {"profile": sorted(made)}
+
+
+async def test_one_of_several_processes_is_killed(postgres):
+    """Then there is no rebuild, said in a sentence; and none of them goes on when the first one is killed."""
+    async with world(postgres, services=("interaction", "profile")) as here:
+        await publish(here, events(0, 300))
+        await here.settled(90)
+        rows = await kept(here, "profile")
+        for kill_first in (False, True):
+            process = await begun(here, 3)
+            helpers = []
+            while len(helpers) < 2:
+                children = ROOT.joinpath(f"/proc/{process.pid}/task/{process.pid}/children")
+                helpers = [int(pid) for pid in children.read_text().split()]
+                assert process.returncode is None
+                await asyncio.sleep(0.005)
+            os.kill(process.pid if kill_first else helpers[0], signal.SIGKILL)
+            _, wrong = await asyncio.wait_for(process.communicate(), 60)
+            if kill_first:
+                await asyncio.sleep(2)
+            else:
+                assert process.returncode == 1
+                assert b"a process that helped has ended; the old rows serve on" in wrong
+            assert not any(ROOT.joinpath(f"/proc/{pid}").exists() for pid in helpers)
+            assert differing(await kept(here, "profile"), rows) == []

@@ -182,3 +182,24 @@ async def test_a_statement_that_failed_costs_no_connection(two: Database):
             async with two.read() as conn:
                 await conn.fetch("SELECT * FROM nowhere")
     assert await asyncio.gather(rows(two), rows(two), rows(two)) == [[], [], []]
+
+
+async def test_a_connection_that_the_server_ends_between_two_statements_is_a_reason_to_pause(
+    database,
+):
+    """As where something else is asked meanwhile, and takes too long."""
+    limits = {"statement_timeout": "5000", "idle_in_transaction_session_timeout": "100"}
+    db = Database(database, name="test", limits=limits)
+
+    async def idle() -> None:
+        async with db.transaction() as conn:
+            await conn.execute("SELECT 1")
+            await asyncio.sleep(0.5)
+            await conn.execute("SELECT 1")
+
+    with pytest.raises(Exception) as ended:
+        await idle()
+    assert is_pause(ended.value), repr(ended.value)
+    async with db.transaction() as conn:
+        assert await conn.fetchval("SELECT 1") == 1
+    await db.close()

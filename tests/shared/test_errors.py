@@ -48,6 +48,7 @@ PAUSES = [
     asyncpg.IdleInTransactionSessionTimeoutError("slept"),
     asyncpg.InvalidCachedStatementError("migrated"),
     interface("connection is closed"),
+    interface("cannot call Connection.execute(): connection has been released back to the pool"),
     interface("pool is closing"),
     asyncpg.InternalClientError("cannot switch to state 12; another operation (2) is in progress"),
     kafka.KafkaConnectionError("away"),
