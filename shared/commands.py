@@ -211,7 +211,7 @@ async def execute(
         alive = [
             part
             for part, one in zip(parts, states, strict=True)
-            if getattr(one, "erased", None) is None
+            if not getattr(one, "erased", None)
         ]
         entries = _entries(kernel, (alive or parts)[0], decide(state), now)
         return Done(status, subject or str(parts[0]), entries)
