@@ -17,7 +17,7 @@ import math
 import os
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -29,8 +29,9 @@ from sqlalchemy.dialects.postgresql import dialect as postgresql
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from shared import logging
+from shared.codec import Event
 from shared.database import Connection, Database
-from shared.errors import is_passing
+from shared.errors import Poison, is_passing
 from shared.filling import (
     BESIDE,
     OWNER,
@@ -47,6 +48,9 @@ from shared.filling import (
 from shared.genesis import belong
 from shared.http.serving import run
 from shared.kernel import Kernel, open_kernel
+from shared.language import PolicyPublished
+from shared.loop.folding import decode, keep_beside
+from shared.loop.rows import Rows
 from shared.outbox import OUTBOX
 from shared.relay import Relay
 from shared.service import Service
@@ -57,6 +61,9 @@ BEFORE = "rebuilt"
 NEAR_EVENTS = 200
 """So few events behind, the rest is done while nobody else folds."""
 ROUNDS = 10
+READ_EVENTS = 500
+READ_BYTES = 8 << 20
+READ_SECONDS = 2.0
 MOST_PROCESSES = 4
 """Unless the settings say otherwise: more of them want more of the database than they leave to those who serve."""
 TAKEN_SECONDS = 20.0
@@ -219,7 +226,7 @@ class Rebuild:
             async with asyncio.timeout(TAKEN_SECONDS / 2):
                 await self._filling.fold_to(ends, numbers=heads)
             await self._derive()
-            await self._exchange()
+            await self._exchange(await self._unseen(offsets))
         except BaseException:
             await asyncio.shield(self._give_back())
             raise
@@ -250,7 +257,26 @@ class Rebuild:
         while await relay.send():
             pass
 
-    async def _exchange(self) -> None:
+    async def _unseen(self, offsets: Mapping[int, int]) -> list[Event]:
+        """What was folded into the new rows and by no worker: what it says beside the rows is to be kept, too."""
+        unseen: list[tuple[Event, bytes]] = []
+        for n, part in self._filling.parts.items():
+            at = offsets.get(n, 0)
+            while at < part.place:
+                records = await self.kernel.log.read(
+                    "customers", n, at, events=READ_EVENTS, size=READ_BYTES, wait=READ_SECONDS
+                )
+                if not records:
+                    raise RebuildFailedError(f"partition {n} of the log cannot be read from {at}")
+                for record in records:
+                    if record.offset < part.place and record.sequence is not None:
+                        with contextlib.suppress(Poison):  # it is put aside
+                            unseen.append((decode(record), record.value))
+                at = records[-1].offset + 1
+        await self.kernel.keyring.reveal(one for one in unseen if one[0].sealed is not None)
+        return [event for event, _ in unseen]
+
+    async def _exchange(self, unseen: Sequence[Event]) -> None:
         names = [table.name for table in swapped_tables(self.kernel.service)]
         version = self.kernel.service.version
         until = time.monotonic() + TAKEN_SECONDS / 2
@@ -262,16 +288,29 @@ class Rebuild:
                         "SET LOCAL lock_timeout = '500ms'; SET LOCAL search_path = public;"
                         " SET LOCAL synchronous_commit = on"
                     )
+                    said = await keep_beside(
+                        conn, self.kernel.service, unseen, self.kernel.settings.partitions
+                    )
                     await _move_checkpoints(conn, version)
                     await _settle_parked(conn)
                     # Readers wait from here on until the commit.
                     await conn.execute(f"CREATE SCHEMA {BEFORE};{''.join(map(_exchanged, names))}")
+                    await self._mark_due(conn, unseen)
+                    await OUTBOX.append(conn, said, self.kernel.clock())
             except Exception as error:
                 if not is_passing(error) or time.monotonic() > until:
                     raise
                 await asyncio.sleep(0.2)
             else:
                 return
+
+    async def _mark_due(self, conn: Connection, unseen: Sequence[Event]) -> None:
+        """Rows were derived by the policies that the workers knew."""
+        for event in unseen:
+            if isinstance(event.data, PolicyPublished):
+                for projection in self.kernel.service.projections:
+                    if event.data.name in projection.policies:
+                        await Rows(projection).mark_all_due(conn, event.partition)
 
     async def _give_back(self) -> None:
         with contextlib.suppress(Exception):

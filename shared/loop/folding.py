@@ -270,19 +270,13 @@ class Folding:
     async def _system(self, conn: Connection, batch: Batch, event: Event) -> None:
         """Events of the stream itself: they change what every row of the partition means."""
         partition = batch.after.partition
+        await _keep_system(conn, partition, event)
         match event.data:
             case HistoryClosed(history=history):
-                await conn.execute(
-                    "INSERT INTO history VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
-                    partition,
-                    history,
-                    event.time,
-                )
                 for rows in self._rows:
                     if await rows.forget_history(conn, partition, history) > FEW:
                         batch.flood = True
             case PolicyPublished():
-                await store_policy(conn, partition, event.data, event.time)
                 for rows in self._rows:
                     if event.data.name in rows.projection.policies:
                         await rows.mark_all_due(conn, partition)
@@ -427,6 +421,35 @@ class Folding:
         metrics.events_folded.labels(name, "customers").inc(len(batch.events))
         if batch.repeated:
             metrics.events_repeated.labels(name, "customers").inc(batch.repeated)
+
+
+async def keep_beside(
+    conn: Connection, service: Service, events: Sequence[Event], partitions: int
+) -> list[tuple[int, Entry]]:
+    """Keep what events say beside the rows, where the rows are made otherwise; answer what is to be said of it."""
+    kernel = [event for event in events if type(event.data) in _OF_THE_KERNEL]
+    await _remember_identities(conn, kernel)
+    erased = [event for event in kernel if isinstance(event.data, CustomerErased)]
+    said = await forget(conn, service, erased, partitions)
+    for event in kernel:
+        await _keep_system(conn, event.partition, event)
+    return said
+
+
+async def _keep_system(conn: Connection, partition: int, event: Event) -> None:
+    """What an event of the stream itself says of a partition."""
+    match event.data:
+        case HistoryClosed(history=history):
+            await conn.execute(
+                "INSERT INTO history VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+                partition,
+                history,
+                event.time,
+            )
+        case PolicyPublished():
+            await store_policy(conn, partition, event.data, event.time)
+        case _:
+            pass
 
 
 def decode(record: Record) -> Event:

@@ -6,7 +6,7 @@ import os
 import random
 import signal
 import sys
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -16,7 +16,7 @@ import pytest
 from deploy.local.run import ROOT
 from shared.kernel import open_kernel
 from shared.rebuild import BESIDE, Rebuild, swapped_tables
-from tests.world import World, environment, world
+from tests.world import World, add_worker, environment, world
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 
@@ -249,6 +249,41 @@ async def test_killed_at_any_moment_the_old_rows_serve_on(postgres):
         assert differing(await kept(here, "profile"), rows) == []
         async with here.kernels["profile"].database.read() as conn:
             assert await conn.fetchval("SELECT to_regnamespace($1)", BESIDE) is None
+
+
+async def test_what_no_worker_had_folded_is_kept_beside_the_rows_too(postgres):
+    """Whose identifiers are whose, policies, erasures: the worker is away, and only the rebuild folds them."""
+    async with AsyncExitStack() as stack:
+        names = ("interaction", "profile")
+        here = await stack.enter_async_context(world(postgres, services=names, workers=False))
+        await add_worker(stack, here, "interaction")
+        async with AsyncExitStack() as meanwhile:
+            await add_worker(meanwhile, here, "profile")
+            await publish(here, events(0, 100))
+            await here.settled(60)
+        del here.workers["profile"]
+        profile = here.client("profile")
+        erased = (await profile.get("/v1/customers/member_no:M1")).json()["id"]
+        answer = await profile.post("/v1/erasures", json={"customer": erased})
+        assert answer.status_code in {201, 202}, answer.text
+        policy = (await profile.get("/v1/policies/tags")).json()["body"]
+        answer = await profile.put("/v1/policies/tags", json=policy | {"night_share": 0.9})
+        assert answer.status_code in {200, 202}, answer.text
+        await publish(here, [one | {"customer": {"member_no": "new"}} for one in events(500, 3)])
+        await here.settled(60)
+        await rebuild(here, "profile")
+        assert (await profile.get("/v1/customers/member_no:new")).status_code == 200
+        assert (await profile.get("/v1/customers/member_no:M1")).status_code == 404
+        assert (await profile.get(f"/v1/customers/{erased}")).json()["erased"]
+        await add_worker(stack, here, "profile")
+        await here.settled(60)
+        receipt = (await profile.get("/v1/erasures")).json()["items"][0]
+        assert "profile" in {one["service"] for one in receipt["parts"][0]["services"]}
+        assert (await profile.get("/v1/policies/tags")).json()["body"]["night_share"] == 0.9
+        rows = await kept(here, "profile")
+        await rebuild(here, "profile")
+        await here.settled(60)
+        assert differing(await kept(here, "profile"), rows) == []
 
 
 async def begun(here: World, processes: int) -> asyncio.subprocess.Process:
