@@ -180,7 +180,7 @@ class Generator:
         return None
 
     def _new_tag(self, name: str) -> Command:
-        mark = uuid.UUID(int=self.random.getrandbits(128)).hex
+        mark = new_mark(self.random)
         body = {"tag": f"chaos:{self.random.randrange(TAGS)}", "reason": mark}
         return Command("tag.added", name, mark, body, keyed=True)
 
@@ -211,7 +211,7 @@ class Generator:
             self.ledger.wrong.append(f"O4: {path} repeated is not known: {said}")
 
     async def _untag(self, name: str) -> None:
-        mark = uuid.UUID(int=self.random.getrandbits(128)).hex
+        mark = new_mark(self.random)
         tag = f"chaos:{self.random.randrange(TAGS)}"
         command = Command("tag.removed", name, mark, {"tag": tag, "reason": mark})
         path = f"/v1/customers/{name}/tags/{tag}"
@@ -332,7 +332,7 @@ class Generator:
         merge = Merge(names)
         self.ledger.merges.append(merge)
         headers = {"Idempotency-Key": uuid.UUID(int=self.random.getrandbits(128)).hex}
-        body = {"parts": list(names), "reason": "chaos"}
+        body = {"parts": list(names), "reason": f"Says {new_mark(self.random)}."}
         for _ in range(PATIENCE):
             answer = await self.request(
                 "POST", "profile-api", "/v1/merges", json=body, headers=headers
