@@ -15,9 +15,11 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Raw, Struct
 from msgspec.structs import force_setattr
+from orjson import dumps, loads
 
 from shared.errors import Poison, UnknownType
 from shared.language import EVENT_TYPES, Data, EventType
+from shared.language.personal import joined
 
 MAX_OFFSET_MINUTES = 24 * 60 - 1
 _FIRST_YEAR, _LAST_YEAR = 1970, 2999
@@ -49,6 +51,8 @@ class Event(Struct, frozen=True, kw_only=True, gc=False):
     """The import that it belongs to: it folds in silence until that is closed."""
     cause: str | None = None
     """`rebuild` where no fact changed anything, but what is made of the facts; None everywhere else."""
+    sealed: str | None = None
+    """What of `data` is personal, encrypted; it is missing there until somebody opens it (`shared/keyring`)."""
     data: Data
     origin: str
     """The service that wrote it."""
@@ -84,6 +88,7 @@ class _Attributes(Struct, frozen=True, gc=False, omit_defaults=True, kw_only=Tru
     causationid: str | None = None
     history: str | None = None
     cause: str | None = None
+    sealed: str | None = None
 
 
 class _Envelope(_Attributes, frozen=True, gc=False, omit_defaults=True, kw_only=True):
@@ -257,6 +262,7 @@ def _in_two_passes(value: bytes) -> Event:
         causationid=envelope.causationid,
         history=envelope.history,
         cause=envelope.cause,
+        sealed=envelope.sealed,
         data=_data(envelope),
         origin="",
         sequence=0,
@@ -276,6 +282,15 @@ def _data(envelope: _Envelope) -> Data:
         data: Data = decoder.decode(envelope.data)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Poison(f"bad_data: {error}") from error
+    return data
+
+
+def with_hidden(value: bytes, hidden: bytes) -> Data:
+    """The data of an event that `decode` has read, with what was sealed (JSON) in its place."""
+    envelope = _envelopes.decode(value)
+    clear = bytes(envelope.data)
+    whole = hidden if clear == b"{}" else dumps(joined(loads(clear), loads(hidden)))
+    data: Data = _decoders[envelope.dataschema].decode(whole)
     return data
 
 

@@ -159,7 +159,8 @@ async def transact(
         except Problem:
             metrics.commands.labels(name, command, "refused").inc()
             raise
-        numbers = await OUTBOX.append(conn, done.entries, now)
+        entries = await kernel.keyring.seal(done.entries)
+        numbers = await OUTBOX.append(conn, entries, now)
         position = _position(name, done.entries, numbers)
         outcome = Outcome(done.status, done.subject, position, folded=not position)
         await remember(conn, request, key, digest, outcome)
@@ -205,7 +206,14 @@ async def execute(
         if must_exist and not known:
             raise NotFound("customer_not_found")
         state = projection.grouped(known) if known else projection.state()
-        entries = _entries(kernel, parts[0], decide(state), now)
+        # What is said of somebody is sealed with their key, and who was erased has none: until another part leads,
+        # it is said of one that lives.
+        alive = [
+            part
+            for part, one in zip(parts, states, strict=True)
+            if not getattr(one, "erased", None)
+        ]
+        entries = _entries(kernel, (alive or parts)[0], decide(state), now)
         return Done(status, subject or str(parts[0]), entries)
 
     return await transact(request, do, command=command, key=key, digest=digest)
@@ -271,6 +279,7 @@ async def _state(
             recordedtime=row["recorded_at"],
         )
         if event.type in projection.consumes | projection.shows:
+            await kernel.keyring.reveal([(event, row["value"])])
             state = projection.evolve(state, event)
     return state
 

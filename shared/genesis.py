@@ -34,6 +34,8 @@ async def belong(kernel: Kernel, *, with_log: bool = True) -> None:
     if with_log:
         made = await kernel.log.genesis()
         told |= {"log": made.uuid, "partitions": str(made.partitions)}
+    if kernel.settings.keyring_url:
+        told["keyring"] = await kernel.keyring.uuid()
     async with kernel.database.transaction() as conn:
         known = await _known(conn, told)
     for name, value in told.items():
@@ -60,6 +62,7 @@ async def _known(conn: Connection, told: dict[str, str]) -> dict[str, str]:
 def _sentence(name: str, *, database: str, found: str) -> str:
     words = {
         "log": f"this database belongs to the log {database}, but the log here is {found}",
+        "keyring": f"this database belongs to the keyring {database}, but the one here is {found}",
         "service": f"this database is that of {database}, not that of {found}",
         "partitions": f"this database was made for {database} partitions, PARTITIONS says {found}",
     }

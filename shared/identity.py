@@ -34,8 +34,8 @@ async def remember(conn: Connection, found: Sequence[tuple[str, str, UUID]]) -> 
         {(type_, digest(type_, value)): customer for type_, value, customer in found}.items()
     )
     await conn.execute(
-        "INSERT INTO identity SELECT * FROM unnest($1::text[], $2::bytea[], $3::uuid[])"
-        " ON CONFLICT DO NOTHING",
+        "INSERT INTO identity SELECT * FROM unnest($1::text[], $2::bytea[], $3::uuid[]) AS u(t, d, c)"
+        " WHERE t = 'number' OR NOT EXISTS (SELECT FROM erased WHERE customer_id = c) ON CONFLICT DO NOTHING",
         [key[0] for key, _ in rows],
         [key[1] for key, _ in rows],
         [customer for _, customer in rows],

@@ -6,6 +6,7 @@ from shared.access import Access
 from shared.access.tokens import open_tokens
 from shared.clock import Clock, edge_clock
 from shared.database import Database
+from shared.keyring import Keyring
 from shared.log import Log, open_log
 from shared.service import Service
 from shared.settings import KernelSettings, ServiceSettings
@@ -26,6 +27,7 @@ class Kernel:
     log: Log
     clock: Clock
     access: Access
+    keyring: Keyring
     outbox_hint: Hint
 
     async def close(self) -> None:
@@ -33,6 +35,7 @@ class Kernel:
         await self.outbox_hint.close()
         await self.log.close()
         await self.access.close()
+        await self.keyring.close()
         await self.database.close()
 
 
@@ -73,6 +76,11 @@ def open_kernel(
         ),
         clock=edge_clock(settings),
         access=Access(settings.access_url, tokens=open_tokens(settings)),
+        keyring=Keyring(
+            settings.keyring_url,
+            seconds=settings.keyring_seconds,
+            name=f"{service.name} {process} keyring",
+        ),
         outbox_hint=Hint(database, "outbox"),
     )
 

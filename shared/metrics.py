@@ -134,6 +134,12 @@ clock_age = _gauge(
     "Wall clock minus the latest clock on the log that this partition has folded.",
     ["service", "partition"],
 )
+keyring_unreadable = _counter(
+    "keyring_unreadable",
+    "Events whose personal part the customer's key does not open, though it is there: a keyring that is not this"
+    " installation's, or damage.",
+    [],
+)
 quarantined = _counter(
     "quarantined",
     "Entries put aside, by kind (quarantined, parked) and reason code.",
@@ -223,4 +229,31 @@ http_refused = _counter(
     "http_refused",
     "HTTP requests refused or given up: too many at once (requests, bytes), too slow (body, answer).",
     ["service", "reason"],
+)
+messages = _counter(
+    "messages",
+    "Messages by purpose (marketing, service) and what became of them (sent, uncertain, failed, withheld, cancelled;"
+    " postponed and retried: they are still to be sent).",
+    ["purpose", "outcome"],
+)
+message_seconds = _histogram(
+    "message_seconds",
+    "Time to hand a message over to the mail server, by outcome (sent, uncertain, failed, retried).",
+    ["outcome"],
+)
+webhook_attempts = _counter(
+    "webhook_attempts",
+    "Webhooks that were tried to be sent, by outcome (delivered, retried, failed, interrupted).",
+    ["outcome"],
+)
+webhook_seconds = _histogram(
+    "webhook_seconds",
+    "Time that an attempt to send a webhook took.",
+    ["outcome"],
+    (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0, 30.0, 60.0),
+)
+webhooks_disabled = _counter(
+    "webhooks_disabled",
+    "Endpoints of webhooks that were given up, by reason (gone: it answered 410; failing: nothing was taken for days).",
+    ["reason"],
 )

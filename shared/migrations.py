@@ -1,11 +1,11 @@
 """Bring databases to the schema of this code, or check that the migrations and the tables agree.
 
-    python -m shared.migrations upgrade [NAME...]   log access interaction profile scoring campaign
+    python -m shared.migrations upgrade [NAME...]   log access keyring interaction profile scoring campaign
     python -m shared.migrations check [NAME...]     in databases that have been upgraded
     python -m shared.migrations revision NAME TEXT  write a new migration from the tables
     python -m shared.migrations versions            the versions of all folds, as JSON
 
-Without names: all whose address is known (EVENT_LOG_URL, ACCESS_URL, <NAME>_DATABASE_URL).
+Without names: all whose address is known (EVENT_LOG_URL, ACCESS_URL, KEYRING_URL, <NAME>_DATABASE_URL).
 """
 
 import asyncio
@@ -27,7 +27,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 SERVICES = ("interaction", "profile", "scoring", "campaign")
-NAMES = ("log", "access", *SERVICES)
+NAMES = ("log", "access", "keyring", *SERVICES)
 ROOT = Path(__file__).resolve().parent.parent
 _LOCK = 7_203_114
 
@@ -37,9 +37,8 @@ def address(name: str) -> str | None:
     if name == "log":
         url = os.environ.get("EVENT_LOG_URL", "")
         return url if url.startswith("postgres") else None
-    return (
-        os.environ.get("ACCESS_URL" if name == "access" else f"{name.upper()}_DATABASE_URL") or None
-    )
+    suffix = "DATABASE_URL" if name in SERVICES else "URL"
+    return os.environ.get(f"{name.upper()}_{suffix}") or None
 
 
 def home(name: str) -> Path:

@@ -43,6 +43,8 @@ class Numbered:
         if not entries:
             return []
         check_sizes(entries)
+        if any(entry.personal for _, entry in entries):
+            raise ValueError("personal data in the clear is not appended")
         partitions = sorted({partition for partition, _ in entries})
         heads = await self._lock(conn, partitions)
         numbers: list[int] = []

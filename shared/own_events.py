@@ -7,6 +7,7 @@ import msgspec
 from shared import codec
 from shared.codec import Event
 from shared.ids import new_id
+from shared.language.personal import holds_personal
 from shared.log import Entry
 
 
@@ -36,7 +37,7 @@ def own_event(
         causationid=cause.id if cause else None,
         cause=because,
     )
-    return Entry(key=subject, value=value)
+    return Entry(key=subject, value=value, personal=holds_personal(type_, data))
 
 
 def everywhere(

@@ -50,11 +50,16 @@ async def _lacking(checks: Mapping[str, Check]) -> list[str]:
 
 
 def api_readiness(kernel: Kernel) -> Readiness:
-    """An API process is ready when its database, the keys and the log answer."""
+    """An API process is ready when its database, the keys of callers and of customers and the log answer."""
 
     async def readiness() -> Mapping[str, Any]:
         missing = await _lacking(
-            {"database": _database(kernel), "access": _access(kernel), "log": _log(kernel)}
+            {
+                "database": _database(kernel),
+                "access": _access(kernel),
+                "keyring": _keyring(kernel),
+                "log": _log(kernel),
+            }
         )
         return {
             "ready": not missing,
@@ -82,6 +87,14 @@ def _access(kernel: Kernel) -> Check:
     return check
 
 
+def _keyring(kernel: Kernel) -> Check:
+    async def check() -> None:
+        if kernel.settings.keyring_url:
+            await kernel.keyring.uuid()
+
+    return check
+
+
 def _log(kernel: Kernel) -> Check:
     async def check() -> None:
         await kernel.log.ends("customers")
@@ -99,7 +112,9 @@ def worker_readiness(kernel: Kernel, worker: Worker) -> Readiness:
             "process": kernel.process,
             "missing": [] if worker.prepared else ["start"],
         }
-        lacking = await _lacking({"database": _database(kernel), "log": _log(kernel)})
+        lacking = await _lacking(
+            {"database": _database(kernel), "keyring": _keyring(kernel), "log": _log(kernel)}
+        )
         answer["missing"] += lacking
         if not lacking:
             try:

@@ -15,6 +15,7 @@ import contextlib
 import gc
 import math
 import os
+import sys
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -22,39 +23,51 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import asyncpg
+import msgspec
 from sqlalchemy import MetaData, Table
 from sqlalchemy.dialects.postgresql import dialect as postgresql
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from shared import logging
+from shared.codec import Event
 from shared.database import Connection, Database
-from shared.errors import is_passing
+from shared.errors import Poison, is_passing
+from shared.filling import (
+    BESIDE,
+    OWNER,
+    Filling,
+    Help,
+    Order,
+    RebuildFailedError,
+    crew,
+    help_fill,
+    leases_of,
+    open_beside,
+    seed,
+)
 from shared.genesis import belong
 from shared.http.serving import run
 from shared.kernel import Kernel, open_kernel
-from shared.loop.lease import Leases
-from shared.loop.refolding import Refolding
-from shared.loop.runner import Runner
+from shared.language import PolicyPublished
+from shared.loop.folding import decode, keep_beside
+from shared.loop.rows import Rows
 from shared.outbox import OUTBOX
 from shared.relay import Relay
 from shared.service import Service
 from shared.settings import KernelSettings, ServiceSettings
-from shared.tables import ORIGINS
 
-BESIDE, BEFORE = "rebuilding", "rebuilt"
-"""Schemas: of the new tables while they are filled, of the old ones until they are dropped."""
-OWNER = "rebuild"
-IN_FLIGHT = 2
-CHUNK = 2000
-"""Rows that are derived in one transaction."""
+BEFORE = "rebuilt"
+"""Schema of the old tables until they are dropped."""
 NEAR_EVENTS = 200
 """So few events behind, the rest is done while nobody else folds."""
 ROUNDS = 10
+READ_EVENTS = 500
+READ_BYTES = 8 << 20
+READ_SECONDS = 2.0
+MOST_PROCESSES = 4
+"""Unless the settings say otherwise: more of them want more of the database than they leave to those who serve."""
 TAKEN_SECONDS = 20.0
 PROGRESS_SECONDS = 2.0
-LOOK_SECONDS = 0.005
-_LIMITS = {"statement_timeout": "60000", "lock_timeout": "5000", "synchronous_commit": "off"}
-"""Nothing of what is beside need survive anything: only the exchange waits until all of it is on disk."""
 _COLLECTED_AT = (50_000, 20, 50)
 _LOCK = 7_203_115
 _PLACE = "topic, version, partition, next_offset, last_event, mark, seen, clock, epoch"
@@ -66,54 +79,24 @@ _PARKED = (
 Say = Callable[[str], None]
 
 
-class RebuildFailedError(Exception):
-    """One sentence; the old rows serve on."""
-
-
-@dataclass(slots=True)
-class Partition:
-    """One partition while it is folded anew."""
-
-    folding: Refolding
-    runner: Runner
-
-    @property
-    def place(self) -> int:
-        """Up to where it is folded and written."""
-        return self.folding.committed.next_offset
-
-
 @dataclass(slots=True)
 class Rebuild:
     """One run for one service."""
 
     kernel: Kernel
     say: Say
+    help: Help = field(default_factory=Help)
     _beside: Database = field(init=False)
-    _leases: Leases = field(init=False)
-    _parts: dict[int, Partition] = field(init=False)
+    _filling: Filling = field(init=False)
 
     async def run(self) -> None:
         """Until the new rows serve. Raises RebuildFailedError, and what the database or the log raise."""
-        service, settings = self.kernel.service, self.kernel.settings
-        limits = _LIMITS | {"search_path": f"{BESIDE}, public"}
-        self._beside = Database(
-            self.kernel.own.database_url, name=f"{service.name} rebuild", limits=limits
-        )
-        self._leases = Leases(
-            database=self._beside,
-            topic="customers",
-            version=service.version,
-            partitions=settings.partitions,
-            worker=OWNER,
-            seconds=3600.0,
-        )
+        self._beside = open_beside(self.kernel)
         try:
-            async with self._alone(), _collecting_rarely():
+            async with self._alone(), collecting_rarely():
                 await self.kernel.log.check()
                 await belong(self.kernel)
                 await self._make_tables()
-                await self._claim()
                 await self._fill()
                 await self._catch_up()
                 await self._swap()
@@ -142,30 +125,20 @@ class Rebuild:
         async with self._beside.transaction() as conn:
             for statement in statements:
                 await conn.execute(statement)
-
-    async def _claim(self) -> None:
-        await self._leases.prepare()
+        await leases_of(self.kernel, self._beside, OWNER).prepare()
         async with self._beside.transaction() as conn:
-            claimed = await self._leases.claim(conn, self._leases.partitions, [])
-        slots = asyncio.Semaphore(IN_FLIGHT)
-        self._parts = {}
-        for lease in claimed:
-            folding = Refolding(self.kernel.service, self._leases, lease, self.kernel.log, slots)
-            runner = Runner(
-                service=f"{self.kernel.service.name}-rebuild",
-                leases=self._leases,
-                lease=lease,
-                handler=folding,
-                log=self.kernel.log,
-                slots=slots,
-                most_events=self.kernel.settings.batch_events,
-                settings=self.kernel.settings,
-            )
-            self._parts[lease.partition] = Partition(folding, runner)
+            # Other epochs than those of a rebuild before: nobody who helped it writes anything here.
+            await conn.execute(f"UPDATE {BESIDE}.checkpoint SET epoch = $1", time.time_ns() // 1000)
 
     async def _fill(self) -> None:
         """Fold everything, derive everything, and only then make the indexes."""
-        await self._fold_to(await self.kernel.log.ends("customers"), "folding")
+        ends = await self.kernel.log.ends("customers")
+        partitions = self.kernel.settings.partitions
+        if self.help.count:
+            await self._fold_together(ends, partitions // (self.help.count + 1))
+        else:
+            self._filling = await Filling.claim(self.kernel, self._beside, OWNER, partitions)
+            await self._filling.fold_to(ends, self._progress("folding", self._filling.behind(ends)))
         await self._derive()
         self.say("making indexes")
         for table in folded_tables(self.kernel.service):
@@ -175,70 +148,68 @@ class Rebuild:
             async with self._beside.connection() as conn:
                 await conn.execute(f"ANALYZE {BESIDE}.{table.name}", timeout=3600)
 
+    async def _fold_together(self, ends: Mapping[int, int], share: int) -> None:
+        """Each process its share, this one the rest; afterwards all partitions are this one's."""
+        partitions = self.kernel.settings.partitions
+        rest = partitions - share * self.help.count
+        async with crew(self.help, share, ends) as others:
+            own = await Filling.claim(self.kernel, self._beside, OWNER, rest)
+            say = self._progress("folding", sum(ends.values()))
+            listening = asyncio.create_task(others.listen())
+
+            def progress(done: int) -> None:
+                if listening.done():
+                    listening.result()  # who has failed is not waited for
+                say(done + sum(others.folded.values()))
+
+            try:
+                await own.fold_to(ends, progress)
+                await own.derive_alone()
+                await listening
+            finally:
+                listening.cancel()
+                await asyncio.gather(listening, return_exceptions=True)
+        touched = [
+            (n, index, keys)
+            for n, part in own.parts.items()
+            for index, keys in part.folding.take_touched()
+        ]
+        await own.release()
+        self._filling = await Filling.claim(self.kernel, self._beside, OWNER, partitions)
+        seed(self._filling, touched + others.touched)
+
     async def _catch_up(self) -> None:
         """Again and again what came meanwhile, until that is little."""
         for _ in range(ROUNDS):
             ends = await self.kernel.log.ends("customers")
-            behind = sum(ends[n] - part.place for n, part in self._parts.items())
+            behind = self._filling.behind(ends)
             if behind <= NEAR_EVENTS:
                 return
-            await self._fold_to(ends, "catching up")
+            await self._filling.fold_to(ends, self._progress("catching up", behind))
             await self._derive()
 
-    async def _fold_to(
-        self,
-        ends: Mapping[int, int],
-        what: str,
-        *,
-        numbers: dict[int, int] | None = None,
-    ) -> None:
-        """Fold up to these offsets, and up to these numbers of the service's own."""
-        own = ORIGINS.index(self.kernel.service.name)
-        parts = {n: part for n, part in self._parts.items() if part.place < ends[n]}
-        if numbers is not None:
-            parts = dict(self._parts)
-        for n, part in parts.items():
-            part.folding.upto = ends[n]
-        total = sum(ends[n] - part.place for n, part in parts.items())
-        began = said = time.monotonic()
-        async with _running([part.runner for part in parts.values()]):
-            while True:
-                for n, part in parts.items():
-                    if part.runner.stopped is not None:
-                        raise RebuildFailedError(
-                            f"partition {n} cannot be folded: {part.runner.stopped}"
-                        )
-                left = sum(max(0, ends[n] - part.place) for n, part in parts.items())
-                short = numbers is not None and any(
-                    part.folding.committed.seen[own] < numbers[n] for n, part in parts.items()
-                )
-                if not left and not short:
-                    break
-                if time.monotonic() - said > PROGRESS_SECONDS:
-                    said = time.monotonic()
-                    folded = total - sum(
-                        max(0, ends[n] - part.runner.lease.next_offset) for n, part in parts.items()
-                    )
-                    self.say(_progress(what, folded, total, said - began))
-                await asyncio.sleep(LOOK_SECONDS)
-
     async def _derive(self) -> None:
-        """Derive what was touched since the last time."""
-        work = [
-            (part.folding, projection, keys[start : start + CHUNK])
-            for part in self._parts.values()
-            for projection, keys in part.folding.take_touched()
-            for start in range(0, len(keys), CHUNK)
-        ]
-        total = sum(len(keys) for _, _, keys in work)
-        done, began = 0, time.monotonic()
-        said = began
-        for folding, projection, keys in work:
-            await folding.derive(projection, keys)
-            done += len(keys)
+        began = said = time.monotonic()
+
+        def progress(done: int, total: int) -> None:
+            nonlocal said
             if time.monotonic() - said > PROGRESS_SECONDS:
                 said = time.monotonic()
                 self.say(_progress("deriving", done, total, said - began))
+
+        await self._filling.derive(progress)
+
+    def _progress(self, what: str, total: int) -> Callable[[int], None]:
+        """Says now and then how far it is."""
+        began = said = time.monotonic()
+
+        def progress(done: int) -> None:
+            nonlocal said
+            if time.monotonic() - said > PROGRESS_SECONDS:
+                said = time.monotonic()
+                self.say(_progress(what, done, total, said - began))
+
+        return progress
 
     # Swapping ------------------------------------------------------------------------------------
 
@@ -248,14 +219,14 @@ class Rebuild:
         await self._drop(BEFORE)
         try:
             offsets, heads = await self._take()
-            for n in self._parts:
+            for n in self._filling.parts:
                 await self._send(n)
             ends = await self.kernel.log.ends("customers")
             ends = {n: max(end, offsets.get(n, 0)) for n, end in ends.items()}
             async with asyncio.timeout(TAKEN_SECONDS / 2):
-                await self._fold_to(ends, "catching up", numbers=heads)
+                await self._filling.fold_to(ends, numbers=heads)
             await self._derive()
-            await self._exchange()
+            await self._exchange(await self._unseen(offsets))
         except BaseException:
             await asyncio.shield(self._give_back())
             raise
@@ -274,7 +245,7 @@ class Rebuild:
                 OWNER,
                 TAKEN_SECONDS,
             )
-            heads = await OUTBOX.heads(conn, list(self._parts))
+            heads = await OUTBOX.heads(conn, list(self._filling.parts))
         offsets: dict[int, int] = {}
         for row in rows:
             offsets[row["partition"]] = max(offsets.get(row["partition"], 0), row["next_offset"])
@@ -286,7 +257,26 @@ class Rebuild:
         while await relay.send():
             pass
 
-    async def _exchange(self) -> None:
+    async def _unseen(self, offsets: Mapping[int, int]) -> list[Event]:
+        """What was folded into the new rows and by no worker: what it says beside the rows is to be kept, too."""
+        unseen: list[tuple[Event, bytes]] = []
+        for n, part in self._filling.parts.items():
+            at = offsets.get(n, 0)
+            while at < part.place:
+                records = await self.kernel.log.read(
+                    "customers", n, at, events=READ_EVENTS, size=READ_BYTES, wait=READ_SECONDS
+                )
+                if not records:
+                    raise RebuildFailedError(f"partition {n} of the log cannot be read from {at}")
+                for record in records:
+                    if record.offset < part.place and record.sequence is not None:
+                        with contextlib.suppress(Poison):  # it is put aside
+                            unseen.append((decode(record), record.value))
+                at = records[-1].offset + 1
+        await self.kernel.keyring.reveal(one for one in unseen if one[0].sealed is not None)
+        return [event for event, _ in unseen]
+
+    async def _exchange(self, unseen: Sequence[Event]) -> None:
         names = [table.name for table in swapped_tables(self.kernel.service)]
         version = self.kernel.service.version
         until = time.monotonic() + TAKEN_SECONDS / 2
@@ -298,16 +288,29 @@ class Rebuild:
                         "SET LOCAL lock_timeout = '500ms'; SET LOCAL search_path = public;"
                         " SET LOCAL synchronous_commit = on"
                     )
+                    said = await keep_beside(
+                        conn, self.kernel.service, unseen, self.kernel.settings.partitions
+                    )
                     await _move_checkpoints(conn, version)
                     await _settle_parked(conn)
                     # Readers wait from here on until the commit.
                     await conn.execute(f"CREATE SCHEMA {BEFORE};{''.join(map(_exchanged, names))}")
+                    await self._mark_due(conn, unseen)
+                    await OUTBOX.append(conn, said, self.kernel.clock())
             except Exception as error:
                 if not is_passing(error) or time.monotonic() > until:
                     raise
                 await asyncio.sleep(0.2)
             else:
                 return
+
+    async def _mark_due(self, conn: Connection, unseen: Sequence[Event]) -> None:
+        """Rows were derived by the policies that the workers knew."""
+        for event in unseen:
+            if isinstance(event.data, PolicyPublished):
+                for projection in self.kernel.service.projections:
+                    if event.data.name in projection.policies:
+                        await Rows(projection).mark_all_due(conn, event.partition)
 
     async def _give_back(self) -> None:
         with contextlib.suppress(Exception):
@@ -384,18 +387,7 @@ def _exchanged(table: str) -> str:
 
 
 @asynccontextmanager
-async def _running(runners: Sequence[Runner]) -> AsyncIterator[None]:
-    tasks = [asyncio.create_task(runner.run()) for runner in runners]
-    try:
-        yield
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-
-@asynccontextmanager
-async def _collecting_rarely() -> AsyncIterator[None]:
+async def collecting_rarely() -> AsyncIterator[None]:
     """Hundreds of thousands of rows in memory have no cycles: looking for some is a fifth of the whole work."""
     before = gc.get_threshold()
     gc.set_threshold(*_COLLECTED_AT)
@@ -417,28 +409,47 @@ def _progress(what: str, done: int, total: int, seconds: float) -> str:
 
 def main(service: Service, own: Callable[[], ServiceSettings]) -> None:
     """Exit code 0 once the new rows serve. It takes no arguments but `--help`; `own` reads the service's settings."""
-    argparse.ArgumentParser(
+    parser = argparse.ArgumentParser(
         prog=f"python -m services.{service.name}.rebuild",
         description=f"Make the rows of {service.name} anew from the log, while the old ones serve.",
         epilog="It needs the environment of the service: docs/rebuilding.md.",
-    ).parse_args()
+    )
+    parser.add_argument("--help-fill", metavar="ORDER", help=argparse.SUPPRESS)
+    order = parser.parse_args().help_fill
     settings = KernelSettings()
     logging.configure(service=service.name, process="rebuild", level="WARNING")
-    os.nice(settings.rebuild_nice)
 
     async def work() -> None:
         kernel = open_kernel(service, "rebuild", settings, own())
-        began = time.monotonic()
-
-        def say(words: str) -> None:
-            print(f"{service.name}: {words}", flush=True)
-
         try:
-            await Rebuild(kernel, say).run()
-        except RebuildFailedError as error:
-            raise SystemExit(f"{service.name}: {error}; the old rows serve on") from None
+            if order is None:
+                await _rebuild(kernel)
+            else:
+                async with collecting_rarely():
+                    await help_fill(kernel, msgspec.json.decode(order, type=Order))
         finally:
             await kernel.close()
-        say(f"rebuilt in {time.monotonic() - began:.1f} s")
 
+    if order is None:
+        os.nice(settings.rebuild_nice)  # and with it those who will help
     run(work())
+
+
+async def _rebuild(kernel: Kernel) -> None:
+    name, began = kernel.service.name, time.monotonic()
+
+    def say(words: str) -> None:
+        print(f"{name}: {words}", flush=True)
+
+    command = (sys.executable, "-m", f"services.{name}.rebuild", "--help-fill")
+    try:
+        await Rebuild(kernel, say, Help(_helpers(kernel.settings), command)).run()
+    except RebuildFailedError as error:
+        raise SystemExit(f"{name}: {error}; the old rows serve on") from None
+    say(f"rebuilt in {time.monotonic() - began:.1f} s")
+
+
+def _helpers(settings: KernelSettings) -> int:
+    """Processes beside this one."""
+    wanted = settings.rebuild_processes or min(os.cpu_count() or 1, MOST_PROCESSES)
+    return min(wanted, settings.partitions) - 1

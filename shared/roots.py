@@ -87,6 +87,10 @@ def _complete(settings: KernelSettings) -> KernelSettings:
         raise SystemExit(
             "INBOUND_SECRET is not set: give every process of an installation the same random value"
         )
+    if not settings.keyring_url:
+        raise SystemExit(
+            "KEYRING_URL is not set: name the database of the keys that personal data is encrypted with"
+        )
     try:
         token_rules(settings)
     except ValueError as error:

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -20,6 +21,16 @@ Claims = Callable[[Connection, Sequence[UUID], int], Awaitable[dict[UUID, str]]]
 
 Recall = Callable[[Connection, Sequence[tuple[Event, bytes]]], Awaitable[None]]
 """Put back what a service knew beside its rows, from events of its own and their bytes, as they stand on the log."""
+
+
+Forget = Callable[[Connection, Sequence[Event]], Awaitable[dict[UUID, datetime]]]
+"""Forget those who were erased (`customer.erased`), in what a service keeps beside its folds; answer until when
+something of theirs is still kept at most, of those of whom anything is."""
+
+
+After = Callable[[Connection, Sequence[tuple[Event, bytes]]], Awaitable[None]]
+"""Do something about events, once their rows are written: these and their bytes on the log, of one transaction. Of what
+is folded again (after a restore) it hears again, of what a rebuild folds it does not."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,5 +65,9 @@ class Service:
     claims: Claims | None = None
     tasks: tuple[Task, ...] = ()
     recall: Recall | None = None
+    forget: Forget | None = None
+    after: After | None = None
+    opens: frozenset[str] = frozenset()
+    """Event types of which it reads what is personal."""
     version: int = 1
     """Raised with every change of a fold: a worker leases only the checkpoints of its own version."""

@@ -18,6 +18,14 @@ class KernelSettings(BaseSettings):
         "", description="Where the log is: kafka://host:port,... or postgresql://..."
     )
     access_url: str = Field("", description="Database of the API keys.")
+    keyring_url: str = Field(
+        "", description="Database of the keys that personal data is encrypted with."
+    )
+    keyring_seconds: float = Field(
+        60,
+        gt=0,
+        description="How long a process remembers a customer's key, and so how long an erasure takes at most.",
+    )
     oidc_issuer: str = Field(
         "", description="Issuer (URL) whose tokens open the APIs beside keys; empty: none."
     )
@@ -120,6 +128,11 @@ class KernelSettings(BaseSettings):
         ge=0,
         le=19,
         description="By how much a rebuild gives way to other processes of its machine; 0: not at all.",
+    )
+    rebuild_processes: int = Field(
+        0,
+        ge=0,
+        description="Processes that fold a rebuild together; 0: as many as there are processors, four at most.",
     )
     parked_per_hour: int = Field(
         10, ge=0, description="Parked events per hour before a partition pauses."

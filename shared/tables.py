@@ -122,6 +122,12 @@ def kernel_tables(metadata: MetaData) -> None:
         Index("grouping_head", "head"),
     )
     Table(
+        "erased",
+        metadata,
+        Column("customer_id", UUID, primary_key=True),
+        Column("erased_at", Time, nullable=False),
+    )
+    Table(
         "history",
         metadata,
         Column("partition", SmallInteger, nullable=False),

@@ -147,6 +147,7 @@ async def world(
     settings = KernelSettings(
         event_log_url=log_url or urls["log"],
         access_url=urls["access"],
+        keyring_url=urls["keyring"],
         namespace=f"n{secrets.token_hex(4)}" if log_url else "",
         language="en",
         lease_seconds=5,

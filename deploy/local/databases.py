@@ -10,7 +10,7 @@ import asyncpg
 from deploy.local.errors import StartFailed
 
 SERVICES = ("interaction", "profile", "scoring", "campaign")
-DATABASES = ("log", "access", *SERVICES)
+DATABASES = ("log", "access", "keyring", *SERVICES)
 
 
 def database_name(name: str, namespace: str) -> str:
@@ -20,7 +20,12 @@ def database_name(name: str, namespace: str) -> str:
 def database_variables(urls: Mapping[str, str]) -> dict[str, str]:
     """Environment of a child, from the addresses of `DATABASES`; the log is PostgreSQL's."""
     variables = {f"{service.upper()}_DATABASE_URL": urls[service] for service in SERVICES}
-    return {"EVENT_LOG_URL": urls["log"], "ACCESS_URL": urls["access"], **variables}
+    return {
+        "EVENT_LOG_URL": urls["log"],
+        "ACCESS_URL": urls["access"],
+        "KEYRING_URL": urls["keyring"],
+        **variables,
+    }
 
 
 def url_of(server: str, database: str) -> str:

@@ -12,13 +12,13 @@ from shared.projection import Projection
 
 
 def row(view: View) -> tuple[Any, ...]:
-    """The ids of the segments, for lists of members."""
-    return (orjson.dumps([member.id for member in view.members]).decode(),)
+    """The ids of the segments, for lists of members, and who is in none for good."""
+    return orjson.dumps([member.id for member in view.members]).decode(), view.erased
 
 
 AUDIENCE: Projection[Audience, Told, View] = Projection(
     name="audience",
-    version=2,
+    version=3,
     consumes=projector.CONSUMES,
     emits=projector.EMITS,
     policies=frozenset({NAME}),
@@ -36,7 +36,7 @@ AUDIENCE: Projection[Audience, Told, View] = Projection(
     walk=projector.walk,
     table=audience,
     items_table=audience_item,
-    columns=("segments",),
+    columns=("segments", "erased"),
     row=row,
     announced=("derived", "lifecycle", "churn_band", "rfm_class", "matrix"),
     leave=projector.leave,

@@ -8,13 +8,14 @@ from uuid import UUID
 
 import msgspec
 import orjson
-from sqlalchemy import Select, Subquery, func, select
+from sqlalchemy import Select, Subquery, exists, func, select
 from sqlalchemy.dialects.postgresql import distinct_on
+from sqlalchemy.sql.elements import ColumnElement
 
 from services.campaign.projection import AUDIENCE
 from services.campaign.projector import Audience, Item, Told, decoded, walk
 from services.campaign.projector.segments import NAME
-from services.campaign.tables import audience, segment, segment_history
+from services.campaign.tables import audience, metadata, segment, segment_history
 from shared.database import Connection, ReadConnection, Row, fetch
 from shared.errors import NotFound
 from shared.identity import find_customer
@@ -104,12 +105,12 @@ async def count_segments(conn: ReadConnection) -> int:
 
 async def progress(conn: ReadConnection, one: Segment, partitions: int) -> Progress:
     """How far a segment has been filled. Rows of partitions that do not know the rule yet, and rows that are to
-    be derived as soon as possible, are not."""
+    be derived as soon as possible, are not. Who was erased is not asked."""
     row = await conn.fetchrow(
         "SELECT count(*) AS of, count(*) FILTER (WHERE due_at <= $2 OR NOT partition = ANY("
         "  SELECT partition FROM policy WHERE name = $3 AND version >= $1)) AS waiting,"
         " (SELECT count(DISTINCT partition) FROM policy WHERE name = $3 AND version >= $1) AS told"
-        " FROM audience WHERE head = customer_id",
+        " FROM audience WHERE head = customer_id AND NOT erased",
         one.policy_version,
         ALWAYS,
         NAME,
@@ -151,15 +152,27 @@ async def list_members(
     return [(row["customer_id"], since(_of(row["told"]), segment_id)) for row in rows]
 
 
+_GONE = metadata.tables["erased"]
+
+
+def _erased_since(customer_id: ColumnElement[UUID]) -> ColumnElement[bool]:
+    """Whether they were erased: a part of theirs was, and with it all others. Of few parts that is true."""
+    part, head = audience.alias("part"), audience.alias("head")
+    found = select(_GONE.c.customer_id).join(part, part.c.customer_id == _GONE.c.customer_id)
+    found = found.join(head, head.c.customer_id == part.c.head)
+    return exists(found.where(_GONE.c.customer_id == customer_id, head.c.erased))
+
+
 def members_then(segment_id: UUID, at: datetime, *, recorded: bool) -> Subquery:
-    """Each customer's last move into or out of a segment up to a moment: when it became so, or was recorded."""
+    """Each customer's last move into or out of a segment up to a moment: when it became so, or was recorded. Without
+    those who were erased, also if it was later."""
     table = segment_history.c
     until = table.event_id <= greatest_id(at) if recorded else table.at <= at
     last = (table.event_id,) if recorded else (table.at, table.event_id)
     return (
         select(table.customer_id, table.at, table.entered)
         .ext(distinct_on(table.customer_id))
-        .where(table.segment_id == segment_id, until)
+        .where(table.segment_id == segment_id, until, ~_erased_since(table.customer_id))
         .order_by(table.customer_id, *(column.desc() for column in last))
         .subquery()
     )
@@ -205,29 +218,30 @@ async def find_asked(conn: ReadConnection, reference: str, version: int) -> Aske
     row = await conn.fetchrow(_ASKED, await find_customer(conn, reference), version)
     if row is None or not (row["state"] or row["parts"] > 1):
         raise NotFound("customer_not_found")
-    head = row["customer_id"]
-    if row["parts"] > 1:
-        state = await together(conn, [head])
-    else:
-        state = decoded(row["state"])
-    return Asked(head, state, row["clock"], _of(row["told"]))
+    state = (await together(conn, [row])).get(row["customer_id"]) or decoded(row["state"])
+    return Asked(row["customer_id"], state, row["clock"], _of(row["told"]))
 
 
-async def together(conn: ReadConnection, heads: Sequence[UUID]) -> Audience:
-    """What all parts of these customers amount to, the first head's first."""
+async def together(conn: ReadConnection, customers: Sequence[Row]) -> dict[UUID, Audience]:
+    """Of those of these rows who are several parts, what all of them amount to."""
+    heads = [row["customer_id"] for row in customers if row["parts"] > 1]
+    if not heads:
+        return {}
     rows = await conn.fetch(
-        "SELECT customer_id, state FROM audience WHERE customer_id = ANY($1) OR head = ANY($1)"
-        " ORDER BY array_position($1, head), head <> customer_id, customer_id",
-        list(heads),
+        "SELECT customer_id, head, state FROM audience WHERE customer_id = ANY($1) OR head = ANY($1)"
+        " ORDER BY head, head <> customer_id, customer_id",
+        heads,
     )
-    states = {row["customer_id"]: decoded(row["state"]) for row in rows if row["state"]}
+    states = {row["customer_id"]: decoded(row["state"]) for row in rows}
     for row in await conn.fetch(
         "SELECT customer_id, item, state FROM audience_item WHERE customer_id = ANY($1)",
         list(states),
     ):
         states[row["customer_id"]].items[row["item"]] = _item(row["state"])
-    whole = AUDIENCE.grouped(list(states.values())) if states else Audience()
-    return walk(whole, {})
+    groups: dict[UUID, list[Audience]] = {}
+    for row in rows:
+        groups.setdefault(row["head"], []).append(states[row["customer_id"]])
+    return {head: walk(AUDIENCE.grouped(group), {}) for head, group in groups.items()}
 
 
 async def list_moves(

@@ -1,11 +1,13 @@
 """What campaign kept beside its rows before its database went back in time, from its own events on the log: the
-segments as they were published last. Descriptions, and who saved what, are on no log: they are as in the backup."""
+segments as they were published last, and which messages were done with. Descriptions, and who saved what, are on no
+log: they are as in the backup."""
 
 from collections.abc import Sequence
 from uuid import UUID
 
 import orjson
 
+from services.campaign.messaging import recalling as messages
 from services.campaign.projector.segments import NAME
 from shared.codec import Event
 from shared.database import Connection
@@ -16,6 +18,7 @@ BY = "the log"
 
 async def recall(conn: Connection, own: Sequence[tuple[Event, bytes]]) -> None:
     """Put it back, the newest version of all that are on the log."""
+    await messages.recall(conn, [event for event, _ in own])
     for event, _ in own:
         if isinstance(event.data, PolicyPublished) and event.data.name == NAME:
             await _keep(conn, event, event.data)

@@ -1,6 +1,9 @@
 """Campaign as the kernel sees it."""
 
 from services.campaign.journal import HISTORY
+from services.campaign.messaging.forgetting import forget
+from services.campaign.messaging.sending import SEND
+from services.campaign.messaging.trimming import TRIM
 from services.campaign.projection import AUDIENCE
 from services.campaign.recalling import recall
 from services.campaign.tables import metadata
@@ -12,5 +15,8 @@ SERVICE = Service(
     projections=(AUDIENCE,),
     journals=(HISTORY,),
     recall=recall,
-    version=2,
+    forget=forget,
+    tasks=(SEND, TRIM),
+    opens=frozenset({"customer.described", "customer.edited"}),
+    version=3,
 )

@@ -1,14 +1,17 @@
-"""Campaign's tables: one row per customer with its segments, what was saved, who came and went."""
+"""Campaign's tables: one row per customer with its segments, what was saved, who came and went; messages."""
 
 from sqlalchemy import (
     Boolean,
     Column,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     PrimaryKeyConstraint,
+    SmallInteger,
     Table,
     Text,
+    text,
 )
 from sqlalchemy.dialects.postgresql import JSONB, UUID
 
@@ -17,8 +20,13 @@ from shared.tables import Time, item_table, kernel_tables, row_table
 metadata = MetaData()
 kernel_tables(metadata)
 
-audience = row_table(metadata, "audience", Column("segments", JSONB))
-"""`segments`: the ids of those that the customer belongs to."""
+audience = row_table(
+    metadata,
+    "audience",
+    Column("segments", JSONB),
+    Column("erased", Boolean, nullable=False, server_default=text("false")),
+)
+"""`segments`: the ids of those that the customer belongs to. `erased`: all parts of the customer were."""
 
 Index("audience_segments", audience.c.segments, postgresql_using="gin")
 
@@ -55,3 +63,37 @@ segment_history = Table(
     Index("segment_history_of_customer", "segment_id", "customer_id", "at", "event_id"),
 )
 """One row for each coming and going. `moved_by`: event (then `cause` names it), time, or rule."""
+
+message = Table(
+    "message",
+    metadata,
+    Column("id", UUID, primary_key=True),
+    Column("customer_id", UUID, nullable=False),
+    Column("channel", Text, nullable=False),
+    Column("purpose", Text, nullable=False),
+    Column("topic", Text),
+    Column("status", Text, nullable=False),
+    Column("reason", Text),
+    Column("code", SmallInteger),
+    Column("content", LargeBinary),
+    Column("created_at", Time, nullable=False),
+    Column("created_by", Text, nullable=False),
+    Column("wanted_by", Text, nullable=False),
+    Column("send_at", Time),
+    Column("due_at", Time),
+    Column("attempts", SmallInteger, nullable=False, server_default="0"),
+    Column("tried_at", Time),
+    Column("decided_at", Time),
+    Column("done_at", Time),
+    Column("owner", Text),
+    Column("until", Time),
+    Index("message_customer", "customer_id", "id"),
+    Index("message_status", "status", "id"),
+    Index("message_due", "due_at", postgresql_where=text("status = 'scheduled'")),
+    Index("message_claimed", "until", postgresql_where=text("status = 'sending'")),
+    Index("message_done", "done_at", postgresql_where=text("done_at IS NOT NULL")),
+)
+"""One row a message. `customer_id`: the part on whose key its events are. `code`: what the mail server answered.
+`content`: subject, text and address, encrypted with the part's key and bound to the message; null once they are
+forgotten. `wanted_by`: who asked for it last. `due_at`: when it is looked at next. `tried_at`: the first try.
+`decided_at`: from when on it counts towards the cap. `owner`, `until`: who is sending it, and until when at most."""

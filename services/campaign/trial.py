@@ -1,14 +1,15 @@
 """What a rule would find, were it saved: nothing is written."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from services.campaign.projector import decoded
+from services.campaign.projector import Audience, decoded
 from services.campaign.projector.rules import Rule
 from services.campaign.projector.subject import Subject
+from services.campaign.queries import together
 from shared.database import Database, ReadConnection, Row
 
 CHUNK = 1000
@@ -18,7 +19,7 @@ MOST = 50_000
 
 @dataclass(slots=True)
 class Trial:
-    """What was found. `of` counts all customers, `tried` those that were asked."""
+    """What was found. `of` counts all customers but those who were erased, `tried` those that were asked."""
 
     of: int = 0
     tried: int = 0
@@ -48,7 +49,7 @@ async def try_rule(
     trial = Trial()
     async with database.snapshot() as conn:
         row = await conn.fetchrow(
-            "SELECT (SELECT count(*) FROM audience WHERE head = customer_id) AS of,"
+            "SELECT (SELECT count(*) FROM audience WHERE head = customer_id AND NOT erased) AS of,"
             " (SELECT min(clock) FROM checkpoint WHERE topic = 'customers' AND version = $1) AS clock",
             version,
         )
@@ -58,7 +59,8 @@ async def try_rule(
         after: UUID | None = UUID(int=0)
         while after is not None:
             rows = await _chunk(conn, after, percent, version)
-            await asyncio.to_thread(_ask, trial, rows, rule, timezone, limit)
+            merged = await together(conn, rows)
+            await asyncio.to_thread(_ask, trial, rows, merged, rule, timezone, limit)
             after = rows[-1]["customer_id"] if len(rows) == CHUNK else None
     return trial
 
@@ -66,9 +68,9 @@ async def try_rule(
 async def _chunk(conn: ReadConnection, after: UUID, percent: float, version: int) -> list[Row]:
     """The next customers by id. Which ones are in a sample follows from their ids: the end of a UUIDv7 is random."""
     return await conn.fetch(
-        "SELECT a.customer_id, a.state, c.clock FROM audience AS a LEFT JOIN checkpoint AS c"
+        "SELECT a.customer_id, a.parts, a.state, c.clock FROM audience AS a LEFT JOIN checkpoint AS c"
         " ON c.topic = 'customers' AND c.version = $2 AND c.partition = a.partition"
-        " WHERE a.head = a.customer_id AND a.customer_id > $1"
+        " WHERE a.head = a.customer_id AND NOT a.erased AND a.customer_id > $1"
         " AND ($3::float8 >= 100 OR abs(hashtextextended(a.customer_id::text, 5) % 1000000) < $3 * 10000)"
         f" ORDER BY a.customer_id LIMIT {CHUNK}",
         after,
@@ -77,10 +79,18 @@ async def _chunk(conn: ReadConnection, after: UUID, percent: float, version: int
     )
 
 
-def _ask(trial: Trial, rows: Sequence[Row], rule: Rule, timezone: str, limit: int) -> None:
+def _ask(
+    trial: Trial,
+    rows: Sequence[Row],
+    merged: Mapping[UUID, Audience],
+    rule: Rule,
+    timezone: str,
+    limit: int,
+) -> None:
     for row in rows:
+        state = merged.get(row["customer_id"]) or decoded(row["state"])
         trial.tried += 1
-        if rule.test(Subject(decoded(row["state"]), row["clock"], timezone)):
+        if rule.test(Subject(state, row["clock"], timezone)):
             trial.found += 1
             if len(trial.sample) < limit:
                 trial.sample.append(row["customer_id"])

@@ -1,4 +1,4 @@
-"""Campaign's words, in Chinese and English: errors, meanings of fields and operators, reasons."""
+"""Campaign's words, in Chinese and English: errors, meanings of fields and operators, reasons, messages."""
 
 from shared.words import Words
 
@@ -6,6 +6,34 @@ ERRORS: Words = {
     "segment_not_found": {
         "en": "There is no such segment.",
         "zh": "没有找到该分群。",
+    },
+    "message_not_found": {
+        "en": "There is no such message.",
+        "zh": "没有找到该消息。",
+    },
+    "mail_not_configured": {
+        "en": "No mail can be sent here: no mail server is set up.",
+        "zh": "尚未配置邮件服务器，无法发送邮件。",
+    },
+    "may_have_arrived": {
+        "en": "This message may have arrived; to send it again all the same, say `confirm`: true.",
+        "zh": "该消息可能已送达；如仍要重发，请提交 confirm: true。",
+    },
+    "text_gone": {
+        "en": "What this message said is not known any more; write a new one.",
+        "zh": "该消息的内容已不存在，请新建一条。",
+    },
+    "unknown_placeholder": {
+        "en": "{name} is no placeholder; possible are {allowed}.",
+        "zh": "{name} 不是可用的占位符；可用：{allowed}。",
+    },
+    "not_one_line": {
+        "en": "This must be one line, without control characters.",
+        "zh": "应为单行文本，不能含控制字符。",
+    },
+    "too_far_ahead": {
+        "en": "This may lie at most {days} days ahead.",
+        "zh": "最多只能提前 {days} 天。",
     },
     "too_many_segments": {
         "en": "There can be at most {limit} segments; delete some first.",
@@ -131,8 +159,101 @@ VERDICTS: Words = {
     "nothing": {"en": "nothing", "zh": "无"},
 }
 
+NOTES: Words = {
+    "erased": {
+        "en": "This customer was erased and belongs to no segment. What they bought and did is left, without a"
+        " name: of that the conditions speak.",
+        "zh": "该客户的个人信息已被删除，不属于任何分群；仅保留不具名的购买与行为记录，各条件据此判断。",
+    },
+}
+"""Why somebody belongs to no segment, whatever its conditions say."""
+
 MOVES: Words = {
     "event": {"en": "An event moved the customer.", "zh": "由事件引起。"},
     "time": {"en": "Time passed.", "zh": "因时间推移。"},
     "rule": {"en": "The segment was made, changed or deleted.", "zh": "分群被创建、修改或删除。"},
 }
+
+MESSAGES: Words = {
+    "scheduled": {"en": "Scheduled", "zh": "待发送"},
+    "sending": {"en": "Being sent", "zh": "发送中"},
+    "sent": {"en": "Sent", "zh": "已发送"},
+    "uncertain": {"en": "Uncertain", "zh": "结果未知"},
+    "failed": {"en": "Failed", "zh": "发送失败"},
+    "withheld": {"en": "Not sent", "zh": "未发送"},
+    "cancelled": {"en": "Cancelled", "zh": "已取消"},
+}
+"""How messages stand."""
+
+WHY_NOT: Words = {
+    "erased": {
+        "en": "The customer was erased.",
+        "zh": "客户信息已被删除。",
+    },
+    "no_address": {
+        "en": "No e-mail address of the customer is known that mail can be sent to.",
+        "zh": "没有该客户可用的邮箱地址。",
+    },
+    "no_consent": {
+        "en": "The customer has not agreed to marketing by this channel, or took that back.",
+        "zh": "客户未同意通过该渠道接收营销信息，或已撤回同意。",
+    },
+    "open_complaint": {
+        "en": "A complaint of the customer is open: no marketing until it is resolved.",
+        "zh": "客户有未解决的投诉，期间不发送营销信息。",
+    },
+    "capped": {
+        "en": "The customer was sent as much marketing lately as is allowed.",
+        "zh": "近期发送给该客户的营销信息已达上限。",
+    },
+    "cancelled": {"en": "Somebody took it back.", "zh": "已被人工取消。"},
+    "refused": {
+        "en": "The mail server refused it (answer {code}).",
+        "zh": "邮件服务器拒收（应答 {code}）。",
+    },
+    "given_up": {
+        "en": "It was tried for 24 hours in vain.",
+        "zh": "24 小时内多次尝试均未成功。",
+    },
+    "unreadable": {
+        "en": "Its text cannot be decrypted: the keyring is not the one it was written with, or it is damaged.",
+        "zh": "内容无法解密：密钥库与写入时不一致，或数据已损坏。",
+    },
+    "no_answer": {
+        "en": "The connection to the mail server was lost after the text was begun: it may have arrived.",
+        "zh": "正文开始传送后与邮件服务器失去联系，可能已送达。",
+    },
+    "process_ended": {
+        "en": "The process that sent it ended meanwhile: it may have arrived.",
+        "zh": "发送过程中进程中断，可能已送达。",
+    },
+    "recalled": {
+        "en": "It is not known whether it arrived; so says the log.",
+        "zh": "根据事件日志，无法确定是否送达。",
+    },
+    "quiet_hours": {
+        "en": "It waits for the end of the quiet hours.",
+        "zh": "处于免打扰时段，结束后发送。",
+    },
+    "not_up_to_date": {
+        "en": "It waits until what is known of the customer is up to date.",
+        "zh": "客户信息尚未更新到最新，等待中。",
+    },
+    "unreachable": {
+        "en": "The mail server could not be reached; it is tried again.",
+        "zh": "无法连接邮件服务器，将自动重试。",
+    },
+    "deferred": {
+        "en": "The mail server does not take it now (answer {code}); it is tried again.",
+        "zh": "邮件服务器暂不接收（应答 {code}），将自动重试。",
+    },
+    "stopped": {
+        "en": "The process was stopped before it was handed over; it is tried again.",
+        "zh": "进程在发送前被停止，将自动重试。",
+    },
+    "fault": {
+        "en": "A fault on our side; it is tried again.",
+        "zh": "系统内部出错，将自动重试。",
+    },
+}
+"""Why a message was not sent, or not yet."""

@@ -13,6 +13,7 @@ from services.interaction.api import (
     purchases,
     segment,
     timelines,
+    webhooks,
 )
 from services.interaction.door import Door
 from services.interaction.service import SERVICE
@@ -45,6 +46,7 @@ def build(own: Settings, settings: KernelSettings | None = None) -> FastAPI:
         contacts.router,
         purchases.router,
         complaints.router,
+        webhooks.router,
         quarantine_router("interaction"),
         internal.router,
     ]

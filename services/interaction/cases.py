@@ -11,6 +11,7 @@ from uuid import UUID, uuid5
 import msgspec
 
 from services.interaction.arrivals import Arrival
+from shared.language.personal import split
 
 COMPLAINT = "complaint."
 MOST_STEPS = 500
@@ -87,6 +88,20 @@ class Case(msgspec.Struct, frozen=True, gc=False):
         if len(steps) > MOST_STEPS:
             del steps[MOST_STEPS // 2]
         return Case(tuple(steps))
+
+
+_SAID = ("by", "note", "to", "category", "severity", "order_id", "product_ids")
+"""What a step has from its event's data. What it calls a note is personal under each of its names there."""
+
+
+def blank_case(case: Case) -> Case:
+    """What is left of it once its customer is erased: as if its steps had been read without what was sealed."""
+    return Case(tuple(_blank(step) for step in case.steps))
+
+
+def _blank(step: Step) -> Step:
+    _, hidden = split(f"{COMPLAINT}{step.what}", {name: getattr(step, name) for name in _SAID})
+    return msgspec.structs.replace(step, **{name: type(hidden[name])() for name in hidden})
 
 
 class _Data(msgspec.Struct, gc=False):

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 
-from services.interaction.cases import Case, Step
+from services.interaction.cases import Case, Step, blank_case
 from shared.database import Connection, ReadConnection, Row
 
 _COLUMNS = (
@@ -65,6 +65,22 @@ async def keep_steps(conn: Connection, steps: Mapping[UUID, Sequence[tuple[UUID,
         for _, step in steps[row["id"]]:
             case = case.with_step(step)
         written.append(_values(row["id"], row["customer_id"], case))
+    await _write(conn, written)
+
+
+async def blank_cases(conn: Connection, customers: Sequence[UUID]) -> None:
+    """Take everything personal out of these customers' cases."""
+    rows = await conn.fetch(
+        "SELECT id, customer_id, state FROM complaint WHERE customer_id = ANY($1)"
+        " ORDER BY id FOR UPDATE",
+        customers,
+    )
+    blank = [_values(row["id"], row["customer_id"], blank_case(case_in(row))) for row in rows]
+    if blank:
+        await _write(conn, blank)
+
+
+async def _write(conn: Connection, written: Sequence[tuple[Any, ...]]) -> None:
     await conn.execute(
         "UPDATE complaint AS c SET status = u.status, category = u.category, severity = u.severity,"
         " assigned_to = u.assigned_to, opened_at = u.opened_at, state = u.state"

@@ -3,6 +3,7 @@
 import contextlib
 from uuid import UUID
 
+from services.interaction.erasing import refuse_erased, undisturbed
 from shared.errors import Conflict, FieldError, Unprocessable
 from shared.grouping import head_of
 from shared.identity import digest, known
@@ -26,7 +27,8 @@ async def mint(
 ) -> tuple[UUID, str | None]:
     """The customer who has these identifiers, or to whom they are given, and the position of what was written.
 
-    Raises Unprocessable for worthless identifiers, Conflict("identifier_taken") where they are somebody else's.
+    Raises Unprocessable for worthless identifiers, Conflict("identifier_taken") where they are somebody else's,
+    Conflict("customer_erased") for a customer who is.
     """
     wanted = _normalised(identifiers)
     for _ in range(ATTEMPTS):
@@ -42,6 +44,9 @@ async def _attempt(
     now = kernel.clock()
     async with kernel.database.transaction() as conn:
         await conn.execute("SELECT pg_advisory_xact_lock(hashtextextended('mint', 8))")
+        await undisturbed(conn)
+        if customer_id is not None:
+            await refuse_erased(conn, customer_id)
         found = await known(conn, keys.values())
         owners = [*([customer_id] if customer_id else []), *found.values()]
         if len({await head_of(conn, owner) for owner in owners}) > 1:
@@ -63,7 +68,8 @@ async def _attempt(
         partition = partition_of(str(owner), kernel.settings.partitions)
         added_event = IdentifiersAdded(identifiers=added)
         entry = own_event("interaction", "identifiers.added", added_event, now, subject=str(owner))
-        numbers = await OUTBOX.append(conn, [(partition, entry)], now)
+        sealed = await kernel.keyring.seal([(partition, entry)])
+        numbers = await OUTBOX.append(conn, sealed, now)
     kernel.outbox_hint.give()
     return owner, render([Position("interaction", partition, numbers[0])])
 

@@ -23,7 +23,8 @@ async def name_customers(
     by_number = {number: str(found[key]) for number, key in keys.items() if key in found}
     rows = await conn.fetch(
         "SELECT customer_id FROM identity WHERE customer_id = ANY($1)"
-        " UNION SELECT customer_id FROM shared_identifier WHERE customer_id = ANY($1)",
+        " UNION SELECT customer_id FROM shared_identifier WHERE customer_id = ANY($1)"
+        " UNION SELECT customer_id FROM erased WHERE customer_id = ANY($1)",
         [UUID(id_) for id_ in ids],
     )
     existing = {str(row["customer_id"]) for row in rows} | set(by_number.values())

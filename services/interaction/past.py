@@ -7,19 +7,39 @@ from uuid import UUID
 import msgspec
 import orjson
 
+from services.interaction.showing import shown
 from shared.as_of import MOST_EVENTS, Basis, Past, PastEvent
-from shared.database import ReadConnection
+from shared.database import ReadConnection, Row
+from shared.erasing import erased_among
 from shared.errors import Unprocessable
+from shared.kernel import Kernel
 
 _UNTIL = {"business": "time", "recorded": "recorded_at"}
 REGROUPED = "customer.regrouped"
 
 
 async def past_of(
-    conn: ReadConnection, customer_id: UUID, at: datetime, basis: Basis, types: Sequence[str]
+    kernel: Kernel, customer_id: UUID, at: datetime, basis: Basis, types: Sequence[str]
 ) -> Past:
-    """The customer's parts as of then, and their events of these types. Raises Unprocessable("history_too_long")."""
-    head, parts = await _group(conn, customer_id, at, _UNTIL[basis])
+    """The customer's parts as of then, and their events of these types; of parts that are erased by now, what is left.
+    Raises Unprocessable("history_too_long")."""
+    async with kernel.database.snapshot() as conn:
+        head, parts = await _group(conn, customer_id, at, _UNTIL[basis])
+        rows = await _events(conn, parts, at, basis, types)
+        erased = await erased_among(conn, parts)
+    values = await shown(kernel.keyring, rows, erased)
+    events = [
+        PastEvent(
+            row["customer_id"], row["log_offset"] or 0, row["recorded_at"], msgspec.Raw(value)
+        )
+        for row, value in zip(rows, values, strict=True)
+    ]
+    return Past(head, parts, events)
+
+
+async def _events(
+    conn: ReadConnection, parts: Sequence[UUID], at: datetime, basis: Basis, types: Sequence[str]
+) -> Sequence[Row]:
     rows = await conn.fetch(
         "SELECT customer_id, log_offset, recorded_at, value FROM timeline"
         f" WHERE customer_id = ANY($1) AND {_UNTIL[basis]} <= $2 AND type = ANY($3)"
@@ -31,16 +51,7 @@ async def past_of(
     )
     if len(rows) > MOST_EVENTS:
         raise Unprocessable("history_too_long", params={"limit": MOST_EVENTS})
-    events = [
-        PastEvent(
-            row["customer_id"],
-            row["log_offset"] or 0,
-            row["recorded_at"],
-            msgspec.Raw(row["value"]),
-        )
-        for row in rows
-    ]
-    return Past(head, parts, events)
+    return rows
 
 
 async def _group(

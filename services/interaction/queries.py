@@ -5,7 +5,6 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-import orjson
 from sqlalchemy import ColumnElement, func, select, tuple_
 
 from services.interaction.tables import contact, timeline
@@ -60,7 +59,11 @@ async def events_of(
         passed = tuple_(*place), tuple_(*after)
         where.append(passed[0] < passed[1] if newest_first else passed[0] > passed[1])
     statement = (
-        select(*place, timeline.c.recorded_at, timeline.c.value, contact.c.retracted_at)
+        select(
+            *place,
+            *(timeline.c.customer_id, timeline.c.recorded_at, timeline.c.value),
+            contact.c.retracted_at,
+        )
         .outerjoin_from(timeline, contact, contact.c.id == timeline.c.event_id)
         .where(*where)
         .order_by(*(column.desc() if newest_first else column for column in place))
@@ -107,9 +110,3 @@ async def latest(conn: ReadConnection, most: int) -> list[dict[str, Any]]:
         most,
     )
     return [dict(row) for row in rows]
-
-
-def event_of(row: Row) -> dict[str, Any]:
-    """The envelope as it stands on the log."""
-    value: dict[str, Any] = orjson.loads(row["value"])
-    return value

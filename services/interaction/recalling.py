@@ -42,7 +42,7 @@ async def recall(conn: Connection, own: Sequence[tuple[Event, bytes]]) -> None:
     await _settle_orders(conn, fresh)
     await _keep_cases(conn, fresh)
     await _keep_contacts(conn, fresh)
-    for event, _ in own:
+    for event, value in own:
         if event.type == "history.closed":
             await conn.execute(
                 "INSERT INTO closing VALUES ($1, $2) ON CONFLICT DO NOTHING",
@@ -51,11 +51,12 @@ async def recall(conn: Connection, own: Sequence[tuple[Event, bytes]]) -> None:
             )
         elif isinstance(event.data, InteractionRetracted):
             await conn.execute(
-                "UPDATE contact SET retracted_at = $2, retracted_by = $3"
+                "UPDATE contact SET retracted_at = $2, retracted_by = $3, retract_reason = $4"
                 " WHERE id = $1 AND retracted_at IS NULL",
                 UUID(event.data.interaction_id),
                 event.time,
                 event.data.by,
+                orjson.loads(bytes(_said(value).data)).get("reason"),
             )
 
 

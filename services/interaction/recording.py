@@ -13,12 +13,14 @@ from uuid import UUID
 from fastapi import Request
 
 from services.interaction.arrivals import Arrival, door_key
+from services.interaction.erasing import undisturbed
 from services.interaction.judging import Judge, Refused
 from services.interaction.resolver import Pending, decide
 from shared.access import Caller
 from shared.commands import Done, Outcome, transact
 from shared.database import Connection
 from shared.errors import (
+    Conflict,
     FieldError,
     NotFound,
     Problem,
@@ -118,11 +120,13 @@ def source_of(caller: Caller, body: dict[str, Any]) -> str:
 async def record(request: Request, prepare: Prepare, *, command: str, key: str | None) -> Outcome:
     """Prepare, resolve and append in one transaction; then wait a moment for the timeline.
 
-    Raises what `prepare` raises, NotFound("customer_not_found"), TooLarge("event_too_large").
+    Raises what `prepare` raises, NotFound("customer_not_found"), Conflict("customer_erased"),
+    TooLarge("event_too_large").
     """
     kernel: Kernel = request.app.state.kernel
 
     async def do(conn: Connection, now: datetime) -> Done:
+        await undisturbed(conn)
         prepared = await prepare(conn)
         entries, customer_id = await _resolved(conn, kernel, prepared.arrival, now)
         subject = await prepared.keep(conn, customer_id, prepared.arrival)
@@ -143,6 +147,8 @@ async def _resolved(
     decided = await decide(conn, [pending], kernel.settings.partitions)
     if decided.unusable:
         raise NotFound(decided.unusable[0].reason)
+    if decided.erased:
+        raise Conflict("customer_erased")
     try:
         check_sizes(decided.entries)
     except ValueError as error:

@@ -8,14 +8,17 @@ what stands now.
 import contextlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from uuid import UUID
 
 import msgspec
+import orjson
 
 from services.interaction import arrivals, sharing
 from services.interaction.arrivals import CUSTOMER_ID, Arrival, partition_for
 from services.interaction.cases import COMPLAINT, Step, case_of, read_step
 from services.interaction.cloudevents import as_structured
+from services.interaction.erasing import UNDISTURBED, bury
 from services.interaction.filing import keep_steps
 from services.interaction.judging import Judge, Refused
 from services.interaction.naming import name_customers
@@ -39,12 +42,15 @@ from services.interaction.resolving import (
 )
 from shared import codec, metrics
 from shared.database import Connection
+from shared.erasing import erased_among
 from shared.failpoints import hit
-from shared.identity import digest, known
+from shared.identity import digest
+from shared.identity import known as owners_of
 from shared.ids import new_id, new_id_in, partition_of
 from shared.kernel import Kernel
 from shared.language import HistoryClosed, IdentifiersAdded, IdentifiersLinked
 from shared.language.identifiers import TYPES
+from shared.language.personal import holds_personal, split
 from shared.log import Entry, Record, Topic, check_sizes
 from shared.loop.company import Company
 from shared.loop.lease import Lease, Leases, mark_of
@@ -57,6 +63,13 @@ SERVICE = "interaction"
 ATTEMPTS = 20
 
 _encode = msgspec.msgpack.Encoder().encode
+
+# The first question of every attempt: nobody is erased between it and the end of the transaction.
+_PASSED = f"""
+SELECT NULL::bytea AS key, NULL::bytea AS content FROM ({UNDISTURBED}) AS undisturbed
+UNION ALL
+SELECT key, content FROM door WHERE key = ANY($1)
+"""
 
 
 class _RacedError(Exception):
@@ -94,6 +107,8 @@ class Decided:
     entries: list[tuple[int, Entry]] = field(default_factory=list)
     unusable: list[Parked] = field(default_factory=list)
     customers: list[UUID] = field(default_factory=list)
+    erased: Collection[UUID] = ()
+    """Those of them who are erased."""
 
 
 class Resolver:
@@ -123,8 +138,9 @@ class Resolver:
                 made = await self._decide(conn, [batch])
                 for one in batch.unusable + made.unusable:
                     raise Refused(one.reason)
-                check_sizes(made.entries)  # here, where one that is too large fails alone
-                entries.extend(made.entries)
+                sealed = await self._kernel.keyring.seal(made.entries)
+                check_sizes(sealed)  # here, where one that is too large fails alone
+                entries.extend(sealed)
 
             more = await try_again(conn, lease.topic, lease.partition, apply) > 0
             await self._leases.advance(conn, [(lease, lease)])
@@ -133,16 +149,20 @@ class Resolver:
         return lease
 
     async def _as_it_came(self, conn: Connection, topic: Topic, record: Record) -> Record:
-        """The quarantine keeps no signature, but knows whether our own door had written the event."""
-        signed = await conn.fetchval(
-            "SELECT detail -> 'signed' = 'true' FROM quarantine"
-            " WHERE topic = $1 AND partition = $2 AND log_offset = $3 AND status = 'replay'",
+        """The quarantine keeps no signature, but knows whether our own door had written the event, and when the log
+        took it: who was erased since must not come back by it."""
+        kept = await conn.fetchrow(
+            "SELECT detail -> 'signed' = 'true' AS signed, (detail ->> 'recorded_at')::timestamptz AS recorded_at"
+            " FROM quarantine WHERE topic = $1 AND partition = $2 AND log_offset = $3 AND status = 'replay'",
             topic,
             record.partition,
             record.offset,
         )
-        signature = arrivals.sign(record.value, self._secret) if signed else None
-        return msgspec.structs.replace(record, signature=signature)
+        assert kept is not None, "it is being tried again"
+        signature = arrivals.sign(record.value, self._secret) if kept["signed"] else None
+        return msgspec.structs.replace(
+            record, signature=signature, recorded_at=kept["recorded_at"] or record.recorded_at
+        )
 
     async def apply(self, lease: Lease, records: Sequence[Record]) -> Lease:
         """Resolve the records; answer the lease as it is after the commit."""
@@ -161,7 +181,7 @@ class Resolver:
             decided = await self._decide(conn, batches)
             unusable = [one for batch in batches for one in batch.unusable] + decided.unusable
             await self._put_aside(conn, batches[0].before.topic, unusable)
-            entries = decided.entries
+            entries = await self._kernel.keyring.seal(decided.entries)
             for batch in batches:
                 entries += await self._close(conn, batch)
             await self._leases.advance(conn, [(batch.before, batch.after) for batch in batches])
@@ -185,7 +205,8 @@ class Resolver:
         for entry in entries:
             record = entry.record
             ours = arrivals.is_ours(record.value, record.signature, self._secret)
-            detail = entry.detail | {"signed": True} if ours else entry.detail
+            detail = entry.detail | {"recorded_at": record.recorded_at.isoformat()}
+            detail |= {"signed": True} if ours else {}
             unnumbered = msgspec.structs.replace(record, origin=None, sequence=None)
             plain.append(replace(entry, record=unnumbered, detail=detail))
         if plain:
@@ -269,6 +290,12 @@ async def _attempt(conn: Connection, pending: Sequence[Pending], partitions: int
     if not fresh:
         return decided
     resolution = await _identify(conn, fresh, partitions)
+    if resolution.erased or any(event.unsaid for event in resolution.events):
+        fresh = [
+            _what_is_left(one, event, resolution.erased)
+            for one, event in zip(fresh, resolution.events, strict=True)
+        ]
+    decided.erased = resolution.erased
     anonymous = await _links(conn, fresh, resolution.events)
     await _remember(conn, fresh, resolution.events)
     told = await _settle_orders(conn, fresh, resolution.events)
@@ -283,9 +310,7 @@ async def _fresh(
     conn: Connection, pending: Sequence[Pending], unusable: list[Parked]
 ) -> list[Pending]:
     """Those that were never resolved before. Other content under the same source and id is no repeat."""
-    rows = await conn.fetch(
-        "SELECT key, content FROM door WHERE key = ANY($1)", [one.key for one in pending]
-    )
+    rows = await conn.fetch(_PASSED, [one.key for one in pending])
     passed: dict[bytes, bytes] = {row["key"]: row["content"] for row in rows}
     fresh = []
     for one in pending:
@@ -328,7 +353,9 @@ async def _identify(conn: Connection, fresh: Sequence[Pending], partitions: int)
         together: one batch of one partition goes on as one batch of one partition."""
         return new_id_in(partition_for(identifiers, partitions), partitions)
 
-    resolution = resolve(customers, await _known(conn, customers, keys), digest, home)
+    received = [one.arrival.receivedtime for one in fresh]
+    known = await _known(conn, customers, keys, min(received))
+    resolution = resolve(customers, known, digest, home, received)
     if resolution.new:
         rows = sorted(resolution.new.items())
         made = await conn.fetch(
@@ -344,16 +371,40 @@ async def _identify(conn: Connection, fresh: Sequence[Pending], partitions: int)
         await sharing.move(conn, resolution.moved)
     if resolution.own and not await sharing.stand_alone(conn, resolution.own):
         raise _RacedError
+    if resolution.tombstones:
+        await bury(conn, resolution.tombstones)
     return resolution
 
 
-async def _known(conn: Connection, customers: Sequence[Mapping[str, str]], keys: set[Key]) -> Known:
-    """What is known of the identifiers of a batch."""
-    owners = await known(conn, keys)
-    shared = await sharing.shared_among(conn, keys)
-    doubtful = any(_is_doubtful(customer, owners) for customer in customers)
-    named = set(owners.values()) if doubtful else set()
-    return Known(owners, await sharing.exclusive_of(conn, named), shared)
+async def _known(
+    conn: Connection, customers: Sequence[Mapping[str, str]], keys: set[Key], since: datetime
+) -> Known:
+    """What is known of the identifiers of a batch; `since`: when the first of its events came."""
+    owners = await owners_of(conn, keys)
+    shared, tombstones = await sharing.known_beside(conn, keys, since)
+    erased = {one.customer for stones in tombstones.values() for one in stones}
+    doubtful = erased or any(_is_doubtful(customer, owners) for customer in customers)
+    exclusive = await sharing.exclusive_of(conn, erased.union(owners.values()) if doubtful else ())
+    for customer, had in (await sharing.exclusive_of(conn, erased, "erased_identifier")).items():
+        exclusive.setdefault(customer, set()).update(had)
+    ids = {UUID(customer[CUSTOMER_ID]) for customer in customers if CUSTOMER_ID in customer}
+    named = await erased_among(conn, ids) if ids else {}
+    return Known(owners, exclusive, shared, tombstones, named)
+
+
+def _what_is_left(one: Pending, resolved: Resolved, erased: Collection[UUID]) -> Pending:
+    """The event without anything personal where its customer is erased; without identifiers of others who are."""
+    type_, identifies = one.arrival.type, one.arrival.type == "customer.identified"
+    if resolved.customer not in erased and not (identifies and resolved.unsaid):
+        return one
+    data = orjson.loads(bytes(one.arrival.data))
+    if resolved.customer in erased:
+        data, _ = split(type_, data)
+    else:
+        said = data["identifiers"].items()
+        data["identifiers"] = {t: value for t, value in said if t not in resolved.unsaid}
+    arrival = msgspec.structs.replace(one.arrival, data=msgspec.Raw(orjson.dumps(data)))
+    return replace(one, arrival=arrival)
 
 
 def _is_doubtful(customer: Mapping[str, str], owners: Mapping[Key, UUID]) -> bool:
@@ -486,7 +537,8 @@ def _entries(
     ]
     if resolved.parts:
         parts = [str(part) for part in resolved.parts]
-        evidence = {t: v for t, v in one.arrival.customer.items() if t != CUSTOMER_ID}
+        unsaid = {CUSTOMER_ID, *resolved.unsaid}
+        evidence = {t: v for t, v in one.arrival.customer.items() if t not in unsaid}
         linked = IdentifiersLinked(
             parts=parts,
             evidence=evidence,
@@ -523,4 +575,5 @@ def _entry(
         history=arrival.history,
         data=data,
     )
-    return partition_of(customer, partitions), Entry(key=customer, value=value)
+    personal = holds_personal(type_, data)
+    return partition_of(customer, partitions), Entry(key=customer, value=value, personal=personal)

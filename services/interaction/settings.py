@@ -19,3 +19,13 @@ class Settings(ServiceSettings):
         pattern=r"^([A-Z]{3})?$",
         description="Currency of orders that come by Segment's API without one; empty: they are rejected.",
     )
+    webhooks_private: bool = Field(
+        False,
+        description="Whether webhooks may go to loopback and private addresses, and there over http.",
+    )
+    webhooks_seconds: float = Field(
+        15, gt=0, le=60, description="How long sending one webhook may take."
+    )
+    webhooks_days: int = Field(
+        30, ge=1, description="Days that deliveries of webhooks are kept once they are done."
+    )

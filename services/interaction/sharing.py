@@ -1,9 +1,13 @@
-"""Identifiers that several customers share: whom they have linked, and which of them name nobody any more."""
+"""Identifiers that several customers share: whom they have linked, and which of them name nobody any more. Also
+those of customers who were erased, as far as they matter still."""
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
+from typing import Literal
 from uuid import UUID
 
-from services.interaction.resolving import ANONYMOUS, EXCLUSIVE, Key, Resolved
+from services.interaction.resolving import ANONYMOUS, EXCLUSIVE, Key, Resolved, Tombstone
 from shared.database import Connection
 from shared.language.identifiers import LINK_LIMITS
 
@@ -16,27 +20,50 @@ LEFT JOIN grouping AS g ON g.customer_id = one.id
 CROSS JOIN LATERAL (
   SELECT one.id AS part UNION SELECT p.customer_id FROM grouping AS p WHERE p.head = g.head
 ) AS parts
-JOIN identity AS i ON i.customer_id = parts.part AND i.type = ANY($2)
+JOIN {table} AS i ON i.customer_id = parts.part AND i.type = ANY($2)
 """
 
 
-async def shared_among(conn: Connection, keys: Collection[Key]) -> dict[Key, UUID | None]:
-    """Those that name nobody, and the part that each stands for alone."""
-    rows = await conn.fetch(
-        "SELECT s.type, s.digest, s.customer_id FROM shared_identifier AS s"
-        " JOIN unnest($1::text[], $2::bytea[]) AS w (type, digest) USING (type, digest)",
-        [type_ for type_, _ in keys],
-        [value for _, value in keys],
-    )
-    return {(row["type"], row["digest"]): row["customer_id"] for row in rows}
+# One more row, of nulls, where somebody was erased since.
+_SHARED = """
+SELECT s.type, s.digest, s.customer_id FROM shared_identifier AS s
+JOIN unnest($1::text[], $2::bytea[]) AS w (type, digest) USING (type, digest)
+UNION ALL
+SELECT NULL, NULL, NULL WHERE (SELECT max(erased_at) FROM erased_identifier) >= $3
+"""
+_TOMBSTONES = """
+SELECT e.type, e.digest, e.customer_id, e.erased_at FROM erased_identifier AS e
+JOIN unnest($1::text[], $2::bytea[]) AS w (type, digest) USING (type, digest)
+WHERE e.erased_at >= $3
+"""
 
 
-async def exclusive_of(conn: Connection, customers: Collection[UUID]) -> dict[UUID, set[Key]]:
-    """The member numbers and user ids of customers, and of all that they are one with."""
+async def known_beside(
+    conn: Connection, keys: Collection[Key], since: datetime
+) -> tuple[dict[Key, UUID | None], dict[Key, list[Tombstone]]]:
+    """Those that name nobody, and the part that each stands for alone; and those of whoever was erased since then."""
+    asked = [type_ for type_, _ in keys], [value for _, value in keys], since
+    rows = await conn.fetch(_SHARED, *asked)
+    shared = {(row["type"], row["digest"]): row["customer_id"] for row in rows if row["type"]}
+    tombstones: defaultdict[Key, list[Tombstone]] = defaultdict(list)
+    if len(rows) > len(shared):
+        for row in await conn.fetch(_TOMBSTONES, *asked):
+            stone = Tombstone(row["erased_at"], row["customer_id"])
+            tombstones[row["type"], row["digest"]].append(stone)
+    return shared, tombstones
+
+
+async def exclusive_of(
+    conn: Connection,
+    customers: Collection[UUID],
+    table: Literal["identity", "erased_identifier"] = "identity",
+) -> dict[UUID, set[Key]]:
+    """The member numbers and user ids that customers have, or had until they were erased, and all that they are one
+    with."""
     if not customers:
         return {}
     found: dict[UUID, set[Key]] = {}
-    for row in await conn.fetch(_EXCLUSIVE, list(customers), list(EXCLUSIVE)):
+    for row in await conn.fetch(_EXCLUSIVE.format(table=table), list(customers), list(EXCLUSIVE)):
         found.setdefault(row["id"], set()).add((row["type"], row["digest"]))
     return found
 

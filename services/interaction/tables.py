@@ -1,7 +1,9 @@
 """What interaction keeps: the door's memory, settled orders, the timeline."""
 
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
+    Boolean,
     Column,
     DateTime,
     Index,
@@ -14,7 +16,7 @@ from sqlalchemy import (
     desc,
     text,
 )
-from sqlalchemy.dialects.postgresql import UUID
+from sqlalchemy.dialects.postgresql import JSONB, UUID
 
 from shared.tables import kernel_tables
 
@@ -129,6 +131,18 @@ identifier_link = Table(
     comment="Which known customers an identifier has linked.",
 )
 
+erased_identifier = Table(
+    "erased_identifier",
+    metadata,
+    Column("type", Text, nullable=False),
+    Column("digest", LargeBinary, nullable=False),
+    Column("customer_id", UUID, nullable=False),
+    Column("erased_at", Time, nullable=False),
+    PrimaryKeyConstraint("type", "digest", "customer_id"),
+    Index("erased_identifier_at", "erased_at"),
+    comment="Whose identifiers were until they were erased: for what came before, and is resolved after.",
+)
+
 closing = Table(
     "closing",
     metadata,
@@ -136,4 +150,80 @@ closing = Table(
     Column("partition", SmallInteger, nullable=False),
     PrimaryKeyConstraint("history", "partition"),
     comment="Partitions of inbound that have passed the close of a backfill.",
+)
+
+webhook = Table(
+    "webhook",
+    metadata,
+    Column("id", UUID, primary_key=True),
+    Column("url", Text, nullable=False),
+    Column("types", ARRAY(Text), nullable=False, comment="patterns of event types"),
+    Column("description", Text, nullable=False),
+    Column("enabled", Boolean, nullable=False),
+    Column(
+        "secrets", JSONB, nullable=False, comment="nonces that secrets are made of, newest first"
+    ),
+    Column("created_at", Time, nullable=False),
+    Column("created_by", Text, nullable=False),
+    Column("updated_at", Time, nullable=False),
+    Column("updated_by", Text, nullable=False),
+    Column("failing_since", Time, comment="the first failure since anything was taken"),
+    Column("disabled_at", Time, comment="when we gave up, where it was not a person"),
+    Column("disabled_why", Text),
+    Column("deleted_at", Time, comment="its deliveries go before it"),
+    comment="Where events are sent to.",
+)
+
+webhook_delivery = Table(
+    "webhook_delivery",
+    metadata,
+    Column("id", UUID, primary_key=True, comment="the webhook-id"),
+    Column("webhook_id", UUID, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("customer_id", UUID, comment="of the timeline's row; none for a test"),
+    Column("time", Time),
+    Column("event_id", UUID),
+    Column("status", Text, nullable=False, server_default="pending"),
+    Column("attempts", SmallInteger, nullable=False, server_default="0"),
+    Column("next_at", Time, nullable=False, server_default="1970-01-01 00:00:00+00"),
+    Column("created_at", Time, nullable=False, server_default=text("now()")),
+    Column("tried_at", Time),
+    Column("done_at", Time),
+    Column("answered", SmallInteger, comment="HTTP status of the last answer"),
+    Column("why", Text, comment="what became of the last attempt"),
+    Column("owner", UUID, comment="who is sending it"),
+    Column("until", Time, comment="by the database's clock: until when that may take"),
+    Index(
+        "webhook_delivery_due",
+        "webhook_id",
+        "next_at",
+        "created_at",
+        postgresql_where=text("status = 'pending'"),
+    ),
+    Index(
+        "webhook_delivery_sending",
+        "webhook_id",
+        "until",
+        postgresql_where=text("status = 'sending'"),
+    ),
+    Index("webhook_delivery_listed", "webhook_id", desc("created_at"), desc("id")),
+    Index(
+        "webhook_delivery_failed",
+        "webhook_id",
+        desc("created_at"),
+        desc("id"),
+        postgresql_where=text("status = 'failed'"),
+    ),
+    Index("webhook_delivery_done", "done_at", postgresql_where=text("done_at IS NOT NULL")),
+    comment="What is sent, was sent, or could not be: one row an event and endpoint.",
+)
+
+webhook_place = Table(
+    "webhook_place",
+    metadata,
+    Column("partition", SmallInteger, primary_key=True, autoincrement=False),
+    Column("next_offset", BigInteger, nullable=False, comment="deliveries are made up to here"),
+    Column("missed_from", BigInteger, comment="but not of what a rebuild has folded from here"),
+    Column("missed_to", BigInteger),
+    comment="How far deliveries are made, while there is an endpoint.",
 )

@@ -36,12 +36,79 @@ ERRORS: Words = {
         "en": "A complaint that is {status} does not allow this; it must be one of: {allowed}.",
         "zh": "投诉当前状态为 {status}，不能执行此操作；可执行的状态：{allowed}。",
     },
+    "webhook_not_found": {
+        "en": "There is no such webhook.",
+        "zh": "没有找到该 Webhook。",
+    },
+    "webhook_delivery_not_found": {
+        "en": "There is no such delivery of this webhook.",
+        "zh": "该 Webhook 没有这条投递记录。",
+    },
+    "webhook_disabled": {
+        "en": "The webhook is disabled; enable it first.",
+        "zh": "该 Webhook 已停用，请先启用。",
+    },
+    "too_many_webhooks": {
+        "en": "There are {limit} webhooks already, and there can be no more.",
+        "zh": "Webhook 最多 {limit} 个，不能再添加。",
+    },
+    "webhook_replay_too_large": {
+        "en": "More than {limit} events are in this time; ask for a shorter one.",
+        "zh": "该时段的事件超过 {limit} 条，请缩短时段。",
+    },
+    "webhook_url": {
+        "en": "An https address is needed, with a host and without user name and fragment.",
+        "zh": "应为 https 地址，须有主机名，不能含用户名和片段。",
+    },
+    "webhook_address": {
+        "en": "Webhooks do not go to this address: it is private, or not a single machine's.",
+        "zh": "Webhook 不能发往该地址：属于内网或非单机地址。",
+    },
+    "unknown_event_pattern": {
+        "en": "This names no event type; examples: purchase.completed, lifecycle.*, *.",
+        "zh": "没有匹配的事件类型，示例：purchase.completed、lifecycle.*、*。",
+    },
+    "not_before": {
+        "en": "This must be after `from`, and not in the future.",
+        "zh": "应晚于 from，且不能是将来的时间。",
+    },
     "invalid_history": {
         "en": "The id of an import has 1 to 100 of these characters: A-Z a-z 0-9 . _ : -.",
         "zh": "导入编号应为 1 到 100 个字符，可用：A-Z a-z 0-9 . _ : -。",
     },
 }
 """Codes of this service, besides those of `shared.words`."""
+
+SENT: Words = {
+    "accepted": {"en": "Taken.", "zh": "对方已接收。"},
+    "status": {"en": "The answer was {status}.", "zh": "对方返回 {status}。"},
+    "gone": {
+        "en": "The answer was 410: nothing is wanted any more.",
+        "zh": "对方返回 410，不再接收。",
+    },
+    "timeout": {"en": "There was no answer in time.", "zh": "对方未在规定时间内响应。"},
+    "unknown_host": {"en": "The host's name is not known.", "zh": "主机名无法解析。"},
+    "unreachable": {"en": "Nobody answers there.", "zh": "无法连接对方。"},
+    "tls": {"en": "The certificate is not good for this host.", "zh": "对方的证书无效。"},
+    "broken": {"en": "The connection broke.", "zh": "连接中断。"},
+    "interrupted": {
+        "en": "Sending was interrupted; it may have arrived.",
+        "zh": "发送被中断，可能已送达。",
+    },
+    "not_there": {"en": "The event is not on the timeline.", "zh": "时间线上没有该事件。"},
+    "body_too_large": {"en": "The event is too large to be sent.", "zh": "事件过大，无法发送。"},
+    **{code: ERRORS[code] for code in ("webhook_url", "webhook_address")},
+}
+"""What an attempt to send a webhook came to."""
+
+GIVEN_UP: Words = {
+    "gone": SENT["gone"],
+    "failing": {
+        "en": "Nothing was taken for {days} days.",
+        "zh": "连续 {days} 天投递失败。",
+    },
+}
+"""Why we disabled a webhook."""
 
 KINDS: Words = {
     "call": {"zh": "电话", "en": "call"},
@@ -105,7 +172,19 @@ SUMMARIES: Words = {
         "zh": "客户合并或拆分：{reason}",
         "en": "Customers merged or split: {reason}",
     },
+    "customer.erased": {"zh": "客户已被删除", "en": "Customer erased"},
+    "customer.forgotten": {"zh": "{service} 已遗忘该客户", "en": "Forgotten by {service}"},
     "consent.changed": {"zh": "授权变更：{channel}", "en": "Consent changed: {channel}"},
+    "message.sent": {"zh": "发出消息（{channel}）", "en": "Message sent ({channel})"},
+    "message.uncertain": {
+        "zh": "消息是否发出不明（{channel}）",
+        "en": "Message maybe sent ({channel})",
+    },
+    "message.failed": {
+        "zh": "消息发送失败（{channel}）",
+        "en": "Message could not be sent ({channel})",
+    },
+    "message.withheld": {"zh": "消息未发送（{channel}）", "en": "Message not sent ({channel})"},
     "message.delivered": {"zh": "消息送达", "en": "Message delivered"},
     "message.opened": {"zh": "消息被打开", "en": "Message opened"},
     "message.clicked": {"zh": "消息被点击", "en": "Message clicked"},

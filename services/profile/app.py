@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from services.profile.api import (
     customers,
     editing,
+    erasures,
     merge_preview,
     merges,
     merging_policy,
@@ -48,7 +49,7 @@ def build(own: Settings, settings: KernelSettings | None = None) -> FastAPI:
 
     routers = [
         *(customers.router, editing.router, merge_preview.router, merges.router),
-        *(policies.router, merging_policy.router, quarantine_router("profile")),
+        *(policies.router, merging_policy.router, erasures.router, quarantine_router("profile")),
     ]
     app = build_app(
         SERVICE,

@@ -28,6 +28,8 @@ def decide(
     `by`: who decides. `derived`: tags that the policy finds. Raises Conflict, NotFound or
     Unprocessable.
     """
+    if state.erased is not None:
+        raise Conflict("customer_erased")
     match command:
         case AddTag():
             return _add_tag(command, state, by)

@@ -28,6 +28,7 @@ COLUMNS = (
     "first_contact_at",
     "sort_name",
     "search",
+    "erased",
 )
 
 LONGEST_SEARCHED = 8000
@@ -37,8 +38,9 @@ EMITS = frozenset({"lifecycle.changed", "tag.gained", "tag.dropped"})
 _OF_THE_STREAM = frozenset({"clock.ticked", "history.closed", "policy.published"})
 _UNHEARD = frozenset(
     {
-        *("identifiers.linked", "customer.regrouped"),
+        *("identifiers.linked", "customer.regrouped", "customer.forgotten"),
         *("complaint.assigned", "segment.entered", "segment.left", "score.matrix_reviewed"),
+        *("message.sent", "message.uncertain", "message.failed", "message.withheld"),
     }
 )
 CONSUMES = frozenset(EVENT_TYPES) - SHOWS - EMITS - _OF_THE_STREAM - _UNHEARD
@@ -61,6 +63,7 @@ def row(view: View) -> tuple[Any, ...]:
         view.first_contact_at,
         sort_name(view.name),
         search(view),
+        view.erased,
     )
 
 
@@ -88,7 +91,7 @@ def search(view: View) -> str:
 
 PROFILE: Projection[Profile, Told, View] = Projection(
     name="profile",
-    version=2,
+    version=3,
     consumes=CONSUMES,
     policies=frozenset({LIFECYCLE, TAGS}),
     shows=SHOWS,

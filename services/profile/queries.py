@@ -84,12 +84,15 @@ class Filters:
     rfm_class: str | None = None
     currency: str | None = None
     q: str | None = None
+    erased: bool = False
+    """Only those who were erased; they stand in no other list."""
 
     def where(self) -> list[ColumnElement[bool]]:
         """Conditions; absorbed customers never stand in a list of their own."""
         conditions: list[ColumnElement[bool]] = [
             profile.c.head == profile.c.customer_id,
             profile.c.lifecycle.is_not(None),
+            profile.c.erased if self.erased else profile.c.erased.is_(False),
         ]
         equal = (
             (profile.c.lifecycle, self.state),

@@ -1,12 +1,14 @@
 """What profile kept beside its rows before its database went back in time, from its own events on the log: which
-numbers are given away, the newest version of each set of thresholds, and which customers were made one, or two again.
-Proposals of merges that nobody had decided are on no log: the evidence that comes next makes them anew."""
+numbers are given away, the newest version of each set of thresholds, who was erased, and which customers were made
+one, or two again. Proposals of merges that nobody had decided are on no log: the evidence that comes next makes them
+anew."""
 
 from collections.abc import Sequence
 from uuid import UUID
 
 import orjson
 
+from services.profile.erasing.recalling import recall_erasures
 from services.profile.merging.recalling import recall_merges
 from shared.codec import Event
 from shared.database import Connection
@@ -35,6 +37,7 @@ async def recall(conn: Connection, own: Sequence[tuple[Event, bytes]]) -> None:
             " greatest((SELECT max(serial) FROM number_claim),"
             " (SELECT last_value FROM number_claim_serial_seq)))"
         )
+    await recall_erasures(conn, own)
     await recall_merges(conn, own)
     for event, _ in own:
         if isinstance(event.data, PolicyPublished):

@@ -1,5 +1,5 @@
 """Profile's tables: one row per customer with what lists filter and sort by, its child rows, the
-numbers that were claimed, and who is one with whom."""
+numbers that were claimed, who is one with whom, and who was erased."""
 
 from sqlalchemy import (
     ARRAY,
@@ -42,6 +42,7 @@ profile = row_table(
     Column("first_contact_at", Time),
     Column("sort_name", Text),
     Column("search", Text),
+    Column("erased", Boolean, nullable=False, server_default=text("false")),
 )
 """`spend` is in major units of `currency`, the main one, and only sorts: the exact sum stands in
 the view. `sort_name`: the name as it is spelt in pinyin. `search`: what `?q=` looks into, a line
@@ -54,6 +55,7 @@ for _name in SORTED:
 for _name in ("lifecycle", "owner", "region", "industry", "churn_band", "rfm_class"):
     Index(f"profile_of_{_name}", profile.c[_name])
 Index("profile_tags", profile.c.tags, postgresql_using="gin")
+Index("profile_erased", profile.c.customer_id, postgresql_where=text("erased"))
 
 profile_item = item_table(metadata, "profile_item")
 
@@ -145,4 +147,31 @@ link = Table(
     Column("named", ARRAY(UUID), nullable=False, comment="whom each identifier names"),
     Index("link_at", "at", "event_id"),
     comment="Events that named several customers, until it is decided what they mean.",
+)
+
+erasure_part = Table(
+    "erasure_part",
+    metadata,
+    Column("customer_id", UUID, primary_key=True),
+    Column("erasure", UUID, nullable=False),
+    Column("head", UUID, nullable=False, comment="under whose id the customer was known"),
+    Column("at", Time, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("key_destroyed_at", Time),
+    Index("erasure_part_newest", desc("at"), desc("erasure")),
+    Index("erasure_part_erasure", "erasure"),
+    Index("erasure_part_open", "customer_id", postgresql_where=text("key_destroyed_at IS NULL")),
+    comment="Who was erased, as decided: ahead of what is folded.",
+)
+
+forgotten = Table(
+    "forgotten",
+    metadata,
+    Column("customer_id", UUID, nullable=False),
+    Column("erasure", UUID, nullable=False),
+    Column("service", Text, nullable=False),
+    Column("at", Time, nullable=False),
+    Column("latest", Time, comment="until when something that nobody can assign is kept at most"),
+    Index("forgotten_part", "erasure", "customer_id"),
+    comment="Which service has forgotten whom. One that went back in time says it again.",
 )

@@ -22,6 +22,22 @@ ERRORS: Words = {
         "en": "One of these identifiers belongs to another customer.",
         "zh": "其中有标识已属于另一位客户。",
     },
+    "parts_required": {
+        "en": "This customer consists of several that were merged; name those to be erased in parts (see errors).",
+        "zh": "该客户由多位客户合并而成，请在 parts 中指明要删除的部分（见 errors）。",
+    },
+    "possible_part": {
+        "en": "{part} is one of them.",
+        "zh": "其中之一为 {part}。",
+    },
+    "not_a_part": {
+        "en": "This is not the customer, nor merged with it.",
+        "zh": "这既不是该客户本身，也不是其合并的部分。",
+    },
+    "erasure_not_found": {
+        "en": "There is no such erasure.",
+        "zh": "没有找到该删除记录。",
+    },
     "merge_not_found": {
         "en": "There is no such merge or proposal.",
         "zh": "没有找到该合并记录或合并建议。",
@@ -174,6 +190,12 @@ MERGES: Words = {
 }
 """What became of a merge."""
 
+ERASURES: Words = {
+    "running": {"en": "Running", "zh": "进行中"},
+    "done": {"en": "Done", "zh": "已完成"},
+}
+"""How far an erasure is."""
+
 MERGE_REASONS: Words = {
     "anonymous": {
         "en": "An anonymous visitor turned out to be a known customer.",
@@ -190,6 +212,10 @@ MERGE_REASONS: Words = {
     "settled": {
         "en": "They have become one customer by another merge.",
         "zh": "已通过其他合并成为同一客户。",
+    },
+    "erased": {
+        "en": "One of them was erased.",
+        "zh": "其中的客户已被删除。",
     },
     "unsupported": {
         "en": "The identifiers behind it are blocked, or shared by too many customers.",

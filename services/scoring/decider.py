@@ -2,6 +2,7 @@
 
 from services.scoring.commands import Confirm, Override
 from services.scoring.projector import State
+from shared.errors import Conflict
 from shared.language import MatrixReviewed
 
 
@@ -10,8 +11,10 @@ def decide(
 ) -> list[MatrixReviewed]:
     """The event that it amounts to; none where it was said already.
 
-    `found` is the cell that the policy finds, `by` who decides.
+    `found` is the cell that the policy finds, `by` who decides. Raises Conflict("customer_erased").
     """
+    if state.erased:
+        raise Conflict("customer_erased")
     overridden = isinstance(command, Override)
     cell = command.matrix if isinstance(command, Override) else found
     known = state.verdict

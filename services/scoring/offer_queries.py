@@ -36,6 +36,8 @@ class Shopper:
     """What time it is where their events are folded; None before anything says so."""
     utcoffset: int | None
     """Minutes, at their last order."""
+    erased: bool = False
+    """Nothing is to be offered to them."""
 
 
 async def find_shopper(
@@ -43,9 +45,14 @@ async def find_shopper(
 ) -> Shopper | None:
     """The customer, with the parts that are one with them; None for one of whom nothing is known."""
     parts = await parts_of(conn, customer_id)
-    if not await conn.fetchval(
-        "SELECT EXISTS (SELECT FROM score WHERE customer_id = ANY($1))", parts
-    ):
+    known = await conn.fetchrow(
+        "SELECT count(*) AS rows, bool_or(erased AND customer_id = $2) AS erased"
+        " FROM score WHERE customer_id = ANY($1)",
+        parts,
+        parts[0],
+    )
+    assert known is not None, "a query of aggregates has a row"
+    if not known["rows"]:
         return None
     rows = await conn.fetch(
         "SELECT gone, body FROM basket WHERE customer_id = ANY($1) ORDER BY day DESC LIMIT $2",
@@ -65,6 +72,7 @@ async def find_shopper(
         grievances=await _grievances(conn, parts, clock),
         at=clock,
         utcoffset=newest.utcoffset if newest is not None else None,
+        erased=known["erased"],
     )
 
 

@@ -49,6 +49,7 @@ COLUMNS = (
     "prospect_90",
     "prospect_worth",
     "prospect_class",
+    "erased",
 )
 
 
@@ -96,6 +97,7 @@ def row(view: View) -> tuple[Any, ...]:
         shadow.band if shadow else None,
         *came(view.origin),
         *screened(view.prospect),
+        view.erased,
     )
     if view.churn is None or view.rfm is None or view.totals is None:
         return (None,) * (len(COLUMNS) - len(said)) + said
@@ -118,7 +120,7 @@ def row(view: View) -> tuple[Any, ...]:
 
 SCORES: Projection[State, Told, View] = Projection(
     name="score",
-    version=4,
+    version=5,
     consumes=projector.CONSUMES,
     shows=projector.SHOWS,
     emits=projector.EMITS,

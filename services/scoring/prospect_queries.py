@@ -40,8 +40,8 @@ class Filters:
     to_day: int | None = None
 
     def where(self) -> list[ColumnElement[bool]]:
-        """Conditions; absorbed customers never stand in a list of their own."""
-        found: list[ColumnElement[bool]] = [score.c.head == score.c.customer_id, PROSPECT]
+        """Conditions; absorbed customers never stand in a list of their own, erased ones in none."""
+        found = [score.c.head == score.c.customer_id, ~score.c.erased, PROSPECT]
         if self.source is not None:
             said = score.c.source
             found.append(said == self.source if self.source else said.is_(None))

@@ -65,8 +65,8 @@ class Filters:
     matrix: Cell | None = None
 
     def where(self) -> list[ColumnElement[bool]]:
-        """Conditions; absorbed customers never stand in a list of their own."""
-        conditions: list[ColumnElement[bool]] = [score.c.head == score.c.customer_id]
+        """Conditions; absorbed customers never stand in a list of their own, erased ones in none."""
+        conditions = [score.c.head == score.c.customer_id, ~score.c.erased]
         if self.churn_band is not None:
             conditions.append(score.c.churn_band == self.churn_band)
         if self.rfm_class is not None:

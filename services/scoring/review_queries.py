@@ -62,7 +62,7 @@ async def find_review(conn: ReadConnection, month: str, now: datetime) -> Review
     if month == CURRENT:
         rows = await conn.fetch(
             "SELECT matrix, count(*) AS customers FROM score"
-            " WHERE head = customer_id AND matrix IS NOT NULL GROUP BY matrix"
+            " WHERE head = customer_id AND NOT erased AND matrix IS NOT NULL GROUP BY matrix"
         )
         known = await conn.fetchval("SELECT EXISTS (SELECT FROM matrix_review)")
         cells = {row["matrix"]: row["customers"] for row in rows}
@@ -74,15 +74,17 @@ async def find_review(conn: ReadConnection, month: str, now: datetime) -> Review
 async def list_moves(
     conn: ReadConnection, review: Review, after: UUID | None, limit: int
 ) -> list[Move]:
-    """Who moved in a month, by id."""
+    """Who moved in a month, by id, without those who were erased since."""
     if review.first:
         return []
     source = "SELECT * FROM matrix_move WHERE month = $3" if review.at else MOVED
     month = [review.month] if review.at else []
     rows = await conn.fetch(
-        f"SELECT m.*, h.state FROM ({source}) AS m"
-        " LEFT JOIN score AS h ON h.customer_id = m.customer_id"
-        " WHERE $1::uuid IS NULL OR m.customer_id > $1 ORDER BY m.customer_id LIMIT $2",
+        f"SELECT m.*, own.state FROM ({source}) AS m"
+        " LEFT JOIN score AS own ON own.customer_id = m.customer_id"
+        " LEFT JOIN score AS head ON head.customer_id = own.head"
+        " WHERE ($1::uuid IS NULL OR m.customer_id > $1) AND head.erased IS NOT TRUE"
+        " ORDER BY m.customer_id LIMIT $2",
         after,
         limit,
         *month,

@@ -29,7 +29,7 @@ SELECT (SELECT count(*) FROM (SELECT FROM score WHERE purchase_days > 0 LIMIT $2
 """
 _NOW = """
 SELECT customer_id, matrix, currency, spend_year, spend_from, active_months, active_from
-FROM score WHERE head = customer_id AND matrix IS NOT NULL
+FROM score WHERE head = customer_id AND NOT erased AND matrix IS NOT NULL
 """
 MOVED = f"""
 SELECT customer_id, s.matrix AS before, n.matrix AS after, n.currency,
@@ -38,9 +38,12 @@ SELECT customer_id, s.matrix AS before, n.matrix AS after, n.currency,
 FROM ({_NOW}) AS n FULL JOIN matrix_standing AS s USING (customer_id)
 WHERE n.matrix IS DISTINCT FROM s.matrix AND NOT EXISTS (
  SELECT FROM score AS a WHERE a.customer_id = s.customer_id AND a.head <> a.customer_id)
+AND NOT EXISTS (
+ SELECT FROM erased JOIN score AS a USING (customer_id) WHERE customer_id = s.customer_id AND a.erased)
 """
-"""Who was somewhere else when the last month was over; who went up in another customer did not move."""
-_CELLS = "SELECT matrix, count(*) AS customers FROM score WHERE head = customer_id GROUP BY matrix"
+"""Who was somewhere else when the last month was over; who went up in another customer did not move, nor who was
+erased."""
+_CELLS = "SELECT matrix, count(*) AS customers FROM score WHERE head = customer_id AND NOT erased GROUP BY matrix"
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +127,8 @@ async def keep(conn: Connection, now: Occasion) -> None:
     )
     await conn.execute(
         "DELETE FROM matrix_standing AS s WHERE NOT EXISTS (SELECT FROM score AS n"
-        " WHERE n.customer_id = s.customer_id AND n.head = n.customer_id AND n.matrix IS NOT NULL)"
+        " WHERE n.customer_id = s.customer_id AND n.head = n.customer_id AND NOT n.erased"
+        " AND n.matrix IS NOT NULL)"
     )
     await conn.execute(
         "INSERT INTO matrix_standing AS s (customer_id, matrix, spend_year, active_months)"

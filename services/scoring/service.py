@@ -17,5 +17,6 @@ SERVICE = Service(
     projections=(SCORES,),
     journals=(BASKETS, GRIEVANCES),
     tasks=(FIT, REVIEW, OFFER, SCHEDULE, TRAIN, SCREEN),
-    version=4,
+    opens=frozenset({"customer.edited", "score.matrix_reviewed"}),
+    version=5,
 )

@@ -9,13 +9,15 @@ from shared.database import ReadConnection
 _COUNTS = """
 SELECT churn_band, shadow_band, count(*) AS customers,
  avg(shadow_probability - churn_probability) AS mean
-FROM score WHERE head = customer_id AND shadow_version = $1 AND churn_band IS NOT NULL
+FROM score WHERE head = customer_id AND NOT erased AND shadow_version = $1 AND churn_band IS NOT NULL
 GROUP BY churn_band, shadow_band
 """
-_BUYERS = "SELECT count(*) FROM score WHERE head = customer_id AND churn_band IS NOT NULL"
+_BUYERS = (
+    "SELECT count(*) FROM score WHERE head = customer_id AND NOT erased AND churn_band IS NOT NULL"
+)
 _MOVED = """
 SELECT customer_id, churn_probability, churn_band, shadow_probability, shadow_band
-FROM score WHERE head = customer_id AND shadow_version = $1 AND shadow_band <> churn_band
+FROM score WHERE head = customer_id AND NOT erased AND shadow_version = $1 AND shadow_band <> churn_band
  AND ($2::uuid IS NULL OR customer_id > $2)
 ORDER BY customer_id LIMIT $3
 """

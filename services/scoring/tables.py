@@ -65,6 +65,7 @@ score = row_table(
     Column("prospect_90", Double),
     Column("prospect_worth", BigInteger),
     Column("prospect_class", Text),
+    Column("erased", Boolean, nullable=False, server_default=text("false")),
 )
 """Days are ordinals of local dates; `monetary` and `spend_year` (of twelve months) are in minor
 units of `currency`, the main one. `matrix` is the cell that holds, `matrix_found` the one that the
@@ -73,7 +74,8 @@ answer. All but what people say and decide are null for who never bought.
 
 `seen_day` to `won_at_once`: how everybody came, buyers too. `contacts_7`: the customer's own contacts
 on the seven days that begin with `contact_day`. `first_spend`: minor units by currency of the first
-thirteen weeks. `prospect_28` to `prospect_class`: of who never bought alone."""
+thirteen weeks. `prospect_28` to `prospect_class`: of who never bought alone. `erased`: all parts of
+the customer were; they count in what is fitted and in sources, and stand on no list."""
 
 PROSPECT = score.c.purchase_days.is_(None) & score.c.seen_day.is_not(None)
 """Somebody who was seen and has not bought."""

@@ -479,6 +479,10 @@ OFFERS: Words = {
         " import is open.",
         "zh": "尚未从购买记录中学习：待日志处理完毕且没有进行中的导入后进行。",
     },
+    "erased": {
+        "en": "This customer was erased: nothing is offered.",
+        "zh": "该客户的个人信息已被删除，不再推荐任何内容。",
+    },
     "popular": {
         "en": "This customer never bought anything: what most customers bought lately is shown.",
         "zh": "该客户尚无购买记录：显示近期最多客户购买的商品。",

@@ -21,6 +21,7 @@ from shared.language.customer import (
     CustomerNumbered,
     CustomerRegrouped,
 )
+from shared.language.erasure import CustomerErased, CustomerForgotten
 from shared.language.event_type import EventType
 from shared.language.identifiers import IdentifiersAdded, IdentifiersLinked
 from shared.language.interaction import (
@@ -35,7 +36,11 @@ from shared.language.message import (
     MessageClicked,
     MessageComplained,
     MessageDelivered,
+    MessageFailed,
     MessageOpened,
+    MessageSent,
+    MessageUncertain,
+    MessageWithheld,
 )
 from shared.language.money import Money
 from shared.language.personal import personal_paths
@@ -82,9 +87,15 @@ Data = (
     | CustomerNumbered
     | CustomerRegrouped
     | CustomerEdited
+    | CustomerErased
+    | CustomerForgotten
     | ConsentChanged
     | MessageDelivered
     | MessageOpened
+    | MessageSent
+    | MessageUncertain
+    | MessageFailed
+    | MessageWithheld
     | MessageClicked
     | MessageBounced
     | MessageComplained
@@ -123,6 +134,8 @@ __all__ = [
     "Contribution",
     "CustomerDescribed",
     "CustomerEdited",
+    "CustomerErased",
+    "CustomerForgotten",
     "CustomerIdentified",
     "CustomerNumbered",
     "CustomerRegrouped",
@@ -141,7 +154,11 @@ __all__ = [
     "MessageClicked",
     "MessageComplained",
     "MessageDelivered",
+    "MessageFailed",
     "MessageOpened",
+    "MessageSent",
+    "MessageUncertain",
+    "MessageWithheld",
     "Money",
     "PolicyPublished",
     "PurchaseCancelled",

@@ -14,13 +14,13 @@ from shared.language.identifiers import TYPES
 class CustomerDescribed(Struct, frozen=True, gc=False):
     """Traits as a publisher knows them; null takes one back."""
 
-    traits: dict[str, Any]
+    traits: dict[str, Any] = {}
 
 
 class CustomerIdentified(Struct, frozen=True, gc=False):
     """These identifiers are one customer."""
 
-    identifiers: dict[str, str]
+    identifiers: dict[str, str] = {}
 
 
 class CustomerNumbered(Struct, frozen=True, gc=False):
@@ -32,8 +32,8 @@ class CustomerNumbered(Struct, frozen=True, gc=False):
 class CustomerEdited(Struct, frozen=True, gc=False):
     """Somebody changed the record; null clears a field."""
 
-    changes: Personal[dict[str, Any]]
-    by: str
+    changes: Personal[dict[str, Any]] = {}
+    by: str = ""
 
 
 class CustomerRegrouped(Struct, frozen=True, gc=False):
@@ -50,7 +50,7 @@ class CustomerRegrouped(Struct, frozen=True, gc=False):
     """Id of the merge that was made, or undone."""
     undone: bool
     by: str
-    reason: str
+    reason: Personal[str] = ""
     joins: list[str] | None = None
     """Whom that merge joins."""
 

@@ -69,7 +69,7 @@ _EMAIL = re.compile(r"[^\s@]+@[^\s@]+")
 class IdentifiersAdded(Struct, frozen=True, gc=False):
     """These identifiers (type -> normalised value) are this customer's from now on."""
 
-    identifiers: Personal[dict[str, str]]
+    identifiers: Personal[dict[str, str]] = {}
 
 
 class IdentifiersLinked(Struct, frozen=True, gc=False):
@@ -77,7 +77,7 @@ class IdentifiersLinked(Struct, frozen=True, gc=False):
 
     parts: list[str]
     """Ids of the customers that were named."""
-    evidence: Personal[dict[str, str]]
+    evidence: Personal[dict[str, str]] = {}
     """The identifiers (type -> normalised value) that named them."""
     named: dict[str, str] | None = None
     """Whom each of them named (type -> id); who is missing was named by our own id or number."""

@@ -1,11 +1,11 @@
-"""What became of messages sent to a customer."""
+"""Messages to a customer: what we sent ourselves, and what became of it and of what others sent."""
 
 from typing import Required
 
 from msgspec import Struct
 
 from shared.language.door import Fact, Id, Label, Name, Url
-from shared.language.event_type import INTERACTION, EventType
+from shared.language.event_type import CAMPAIGN, INTERACTION, EventType
 
 
 class _Message(Struct, frozen=True, gc=False):
@@ -34,6 +34,38 @@ class MessageComplained(_Message, frozen=True, gc=False):
     """The customer reported it as unwanted."""
 
 
+class _Own(Struct, frozen=True, gc=False):
+    message_id: str
+    channel: str
+    purpose: str
+    """`marketing` or `service`."""
+    by: str
+    """Who wanted it sent."""
+    topic: str | None = None
+
+
+class MessageSent(_Own, frozen=True, gc=False):
+    """We sent it: whoever carries it has taken it over."""
+
+
+class MessageUncertain(_Own, frozen=True, gc=False):
+    """Nobody knows whether it was sent, since we lost touch meanwhile. It is not sent again by itself."""
+
+
+class MessageFailed(_Own, frozen=True, gc=False):
+    """It was refused for good, or too often."""
+
+    reason: str = ""
+    """A code."""
+
+
+class MessageWithheld(_Own, frozen=True, gc=False):
+    """It was to be sent, and was not: by consent, by a rule, or since somebody took it back."""
+
+    reason: str = ""
+    """A code."""
+
+
 class MessageDoor(Fact, total=False):
     """What became of a message."""
 
@@ -54,7 +86,45 @@ def _type(name: str, struct: type[_Message], en: str, zh: str, **example: str) -
     )
 
 
+def _own(name: str, struct: type[_Own], en: str, zh: str, **example: str) -> EventType:
+    return EventType(
+        name=name,
+        struct=struct,
+        emitters=CAMPAIGN,
+        example={
+            "message_id": "01934b5c-7a00-7000-8000-0000000000dd",
+            "channel": "email",
+            "purpose": "marketing",
+            "by": "chen.li",
+            "topic": "offers",
+            **example,
+        },
+        description={"en": en, "zh": zh},
+    )
+
+
 EVENTS = (
+    _own("message.sent", MessageSent, "A message was sent.", "消息已发出。"),
+    _own(
+        "message.uncertain",
+        MessageUncertain,
+        "Nobody knows whether a message was sent.",
+        "消息是否发出不明。",
+    ),
+    _own(
+        "message.failed",
+        MessageFailed,
+        "A message could not be sent.",
+        "消息发送失败。",
+        reason="refused",
+    ),
+    _own(
+        "message.withheld",
+        MessageWithheld,
+        "A message was not sent.",
+        "消息未发送。",
+        reason="no_consent",
+    ),
     _type("message.delivered", MessageDelivered, "A message was delivered.", "消息已送达。"),
     _type("message.opened", MessageOpened, "A message was opened.", "消息被打开。"),
     _type(

@@ -2,6 +2,7 @@
 
 from msgspec import Struct
 
+from shared.language.door import Personal
 from shared.language.event_type import SCORE, SCORING, EventType
 
 
@@ -39,7 +40,7 @@ class MatrixReviewed(Struct, frozen=True, gc=False):
     matrix: str | None
     """The cell that was confirmed, or that holds instead; none: a customer who never bought."""
     by: str
-    reason: str = ""
+    reason: Personal[str] = ""
 
 
 EVENTS = (

@@ -4,6 +4,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from shared.language.door import Personal
 from shared.language.event_type import PROFILE, TAG, EventType
 
 
@@ -12,7 +13,7 @@ class TagAdded(Struct, frozen=True, gc=False):
 
     tag: str
     by: str
-    reason: str = ""
+    reason: Personal[str] = ""
 
 
 class TagRemoved(Struct, frozen=True, gc=False):
@@ -20,7 +21,7 @@ class TagRemoved(Struct, frozen=True, gc=False):
 
     tag: str
     by: str
-    reason: str = ""
+    reason: Personal[str] = ""
 
 
 class TagGained(Struct, frozen=True, gc=False):

@@ -29,6 +29,8 @@ class Entry(Struct, frozen=True, gc=False):
     origin: str | None = None
     sequence: int | None = None
     signature: bytes | None = None
+    personal: bool = False
+    """Whether it holds personal data in the clear: no outbox takes it before it is sealed."""
 
 
 class Record(Struct, frozen=True, gc=False):

@@ -14,13 +14,16 @@ from uuid import UUID
 from shared import codec, metrics
 from shared.codec import Event
 from shared.database import Connection, uuid_of
+from shared.erasing import forget
 from shared.errors import Poison
 from shared.failpoints import hit
 from shared.grouping import Move, regroup
 from shared.identity import remember
 from shared.ids import partition_of
+from shared.keyring import Keyring
 from shared.language import (
     ClockTicked,
+    CustomerErased,
     CustomerNumbered,
     CustomerRegrouped,
     HistoryClosed,
@@ -44,11 +47,13 @@ from shared.tables import ORIGINS
 DUE_CHUNK = 200
 FEW = 20
 """Customers told of at once that nobody has to give way for."""
+_OPENED = frozenset({"identifiers.added"})
+"""Event types of which every service reads what is personal: whose identifiers are whose."""
 _INDEX = {origin: index for index, origin in enumerate(ORIGINS)}
 _OF_THE_KERNEL = frozenset(
     {
         *(ClockTicked, HistoryClosed, PolicyPublished),
-        *(CustomerNumbered, CustomerRegrouped, IdentifiersAdded),
+        *(CustomerErased, CustomerNumbered, CustomerRegrouped, IdentifiersAdded),
     }
 )
 
@@ -102,9 +107,13 @@ class Folding:
         *,
         parked_per_hour: int,
         company: Company[Batch] | None = None,
+        keyring: Keyring | None = None,
     ) -> None:
-        """`company`: with whom batches are committed; without one, each by itself."""
+        """`company`: with whom batches are committed; without one, each by itself. `keyring`: opens what is sealed;
+        without one it stays so."""
         self._service = service
+        self._keyring = keyring
+        self._opens = service.opens | _OPENED
         self._company = company
         self._most_parked = parked_per_hour
         self._leases = leases
@@ -131,6 +140,7 @@ class Folding:
     async def apply(self, lease: Lease, records: Sequence[Record]) -> Lease:
         """Fold the records; answer the lease as it is after the commit."""
         batch = await self._sorted(lease, records)
+        await self._reveal(batch)
         for event in batch.kernel:
             if isinstance(event.data, PolicyPublished):
                 _take_policy(batch.policies, event.data)
@@ -141,6 +151,15 @@ class Folding:
         self._remember(batch)
         self._count(batch)
         return batch.after
+
+    async def _reveal(self, batch: Batch) -> None:
+        """Open what is sealed, as far as this service reads it."""
+        if self._keyring is not None:
+            await self._keyring.reveal(
+                one
+                for one in batch.events
+                if one[0].sealed is not None and one[0].type in self._opens
+            )
 
     async def _commit(self, batches: Sequence[Batch]) -> None:
         """Each of another partition."""
@@ -225,9 +244,13 @@ class Folding:
         kernel = [event for batch in batches for event in batch.kernel]
         await _remember_identities(conn, kernel)
         moved = await regroup(conn, kernel)
+        erased = [event for event in kernel if isinstance(event.data, CustomerErased)]
+        appended += await forget(conn, self._service, erased, self._leases.partitions)
         for rows in self._rows:
             appended += await self._fold(conn, rows, batches, moved)
         await self._keep_in_journals(conn, batches)
+        if self._service.after is not None:
+            await self._service.after(conn, [one for batch in batches for one in batch.events])
         for batch in batches:
             for event in batch.kernel:
                 await self._system(conn, batch, event)
@@ -247,19 +270,13 @@ class Folding:
     async def _system(self, conn: Connection, batch: Batch, event: Event) -> None:
         """Events of the stream itself: they change what every row of the partition means."""
         partition = batch.after.partition
+        await _keep_system(conn, partition, event)
         match event.data:
             case HistoryClosed(history=history):
-                await conn.execute(
-                    "INSERT INTO history VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
-                    partition,
-                    history,
-                    event.time,
-                )
                 for rows in self._rows:
                     if await rows.forget_history(conn, partition, history) > FEW:
                         batch.flood = True
             case PolicyPublished():
-                await store_policy(conn, partition, event.data, event.time)
                 for rows in self._rows:
                     if event.data.name in rows.projection.policies:
                         await rows.mark_all_due(conn, partition)
@@ -373,6 +390,7 @@ class Folding:
                 nonlocal appended
                 batch = self._batch(lease)
                 batch.add(decode(record), record.value)
+                await self._reveal(batch)
                 appended += await self._write(conn, [batch])
 
             tried = await try_again(conn, "customers", lease.partition, apply)
@@ -403,6 +421,35 @@ class Folding:
         metrics.events_folded.labels(name, "customers").inc(len(batch.events))
         if batch.repeated:
             metrics.events_repeated.labels(name, "customers").inc(batch.repeated)
+
+
+async def keep_beside(
+    conn: Connection, service: Service, events: Sequence[Event], partitions: int
+) -> list[tuple[int, Entry]]:
+    """Keep what events say beside the rows, where the rows are made otherwise; answer what is to be said of it."""
+    kernel = [event for event in events if type(event.data) in _OF_THE_KERNEL]
+    await _remember_identities(conn, kernel)
+    erased = [event for event in kernel if isinstance(event.data, CustomerErased)]
+    said = await forget(conn, service, erased, partitions)
+    for event in kernel:
+        await _keep_system(conn, event.partition, event)
+    return said
+
+
+async def _keep_system(conn: Connection, partition: int, event: Event) -> None:
+    """What an event of the stream itself says of a partition."""
+    match event.data:
+        case HistoryClosed(history=history):
+            await conn.execute(
+                "INSERT INTO history VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+                partition,
+                history,
+                event.time,
+            )
+        case PolicyPublished():
+            await store_policy(conn, partition, event.data, event.time)
+        case _:
+            pass
 
 
 def decode(record: Record) -> Event:

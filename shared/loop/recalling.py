@@ -16,6 +16,7 @@ import msgspec
 from shared.codec import Event
 from shared.database import Connection
 from shared.ids import partition_of
+from shared.keyring import Keyring
 from shared.log import Log
 from shared.loop.company import Company
 from shared.loop.folding import Batch, Folding
@@ -48,13 +49,20 @@ class Recalling(Folding):
         *,
         parked_per_hour: int,
         company: Company[Batch] | None = None,
+        keyring: Keyring | None = None,
     ) -> None:
         silent = replace(
             service, claims=None, projections=tuple(_silent(one) for one in service.projections)
         )
         rows = [Rows(projection) for projection in silent.projections]
         super().__init__(
-            silent, leases, rows, log, parked_per_hour=parked_per_hour, company=company
+            silent,
+            leases,
+            rows,
+            log,
+            parked_per_hour=parked_per_hour,
+            company=company,
+            keyring=keyring,
         )
         self._back = back
 
@@ -81,8 +89,15 @@ class Recalling(Folding):
         for rows in self._rows:
             await self._tell(conn, rows, [event for event, _ in own])
         if self._service.recall is not None and own:
-            await self._service.recall(conn, own)
+            await self._service.recall(conn, await self._opened(own))
         return await super()._write(conn, batches)
+
+    async def _opened(self, own: Sequence[tuple[Event, bytes]]) -> Sequence[tuple[Event, bytes]]:
+        """The same with the bytes as they were before they were sealed."""
+        if self._keyring is None:
+            return own
+        values = await self._keyring.open([value for _, value in own])
+        return [(event, value) for (event, _), value in zip(own, values, strict=True)]
 
     async def _tell(self, conn: Connection, rows: Rows, events: Sequence[Event]) -> None:
         """Fold announcements into what was told."""

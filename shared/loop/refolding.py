@@ -19,6 +19,7 @@ from shared.codec import Event
 from shared.database import Connection
 from shared.errors import Pause, is_pause
 from shared.grouping import regroup
+from shared.keyring import Keyring
 from shared.language import CustomerRegrouped, HistoryClosed
 from shared.log import Entry, Log, Record
 from shared.loop.bulk import Bulk
@@ -134,11 +135,17 @@ class Refolding(Folding):
     """Folds one partition into rows that nobody reads yet."""
 
     def __init__(
-        self, service: Service, leases: Leases, lease: Lease, log: Log, turns: asyncio.Semaphore
+        self,
+        service: Service,
+        leases: Leases,
+        lease: Lease,
+        log: Log,
+        turns: asyncio.Semaphore,
+        keyring: Keyring | None = None,
     ) -> None:
         """`turns`: one is held by whoever folds or writes."""
         self._new = [NewRows(projection, lease.partition) for projection in service.projections]
-        super().__init__(service, leases, self._new, log, parked_per_hour=0)
+        super().__init__(service, leases, self._new, log, parked_per_hour=0, keyring=keyring)
         self._turns = turns
         self.committed = lease
         """As it stands in the database."""

@@ -67,6 +67,7 @@ class Worker:
                 kernel.log,
                 parked_per_hour=kernel.settings.parked_per_hour,
                 company=company,
+                keyring=kernel.keyring,
             )
         }
         if inbound is not None:
@@ -258,7 +259,15 @@ class Worker:
         def recalling(back: ReadBack) -> Recalling:
             most = self.kernel.settings.parked_per_hour
             company = self._recalling
-            return Recalling(service, leases, log, back, parked_per_hour=most, company=company)
+            return Recalling(
+                service,
+                leases,
+                log,
+                back,
+                parked_per_hour=most,
+                company=company,
+                keyring=self.kernel.keyring,
+            )
 
         def remembered() -> None:
             for partition in self.owned():

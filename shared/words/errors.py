@@ -119,6 +119,10 @@ ERRORS: Mapping[int, _Table] = {
             "en": "One of the identifiers belongs to another customer.",
             "zh": "其中一个标识已属于另一位客户。",
         },
+        "customer_erased": {
+            "en": "This customer was erased: nothing about them can be recorded or changed any more.",
+            "zh": "该客户的个人信息已被删除，不能再记录或修改。",
+        },
         "conflicting_duplicate": {
             "en": "An event with this source and id but other content was taken before.",
             "zh": "相同 source 和 id 的事件此前已接收，但内容不同。",

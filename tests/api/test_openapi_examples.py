@@ -16,7 +16,9 @@ from shared.quarantine import Parked, put_aside
 from tests.world import SERVICES, World, world
 
 Operation = dict[str, Any]
-MEMBER = {"member_no": "M42", "phone": "+8613800138000"}
+MEMBER = {"member_no": "M42", "phone": "+8613800138000", "email": "li.lei@example.com"}
+NO_MAIL_SERVER = "smtp://127.0.0.1:9"
+"""Nobody listens there: a message waits, and can be taken back."""
 LAST = ("/cancel", "/retract", "DELETE")
 """What takes away what others show."""
 SERIES = ("PUT", "/v1/series/{name}")
@@ -24,10 +26,15 @@ SERIES = ("PUT", "/v1/series/{name}")
 
 @pytest.fixture(scope="module")
 async def town(postgres) -> AsyncIterator[World]:
-    async with world(postgres) as made:
-        app = made.client("profile")._transport.app  # type: ignore[attr-defined]
-        app.state.identities = Identities(made.client("interaction"), made.settings.inbound_secret)
-        yield made
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CAMPAIGN_SMTP_URL", NO_MAIL_SERVER)
+        patch.setenv("CAMPAIGN_MAIL_FROM", "Shop <news@shop.example>")
+        async with world(postgres) as made:
+            app = made.client("profile")._transport.app  # type: ignore[attr-defined]
+            app.state.identities = Identities(
+                made.client("interaction"), made.settings.inbound_secret
+            )
+            yield made
 
 
 def documents(town: World) -> dict[str, dict[str, Any]]:
@@ -93,8 +100,9 @@ async def test_what_is_shown_is_sent_and_comes_back(town: World):
     for service, method, path, operation in operations(town):
         told = f"{method} {path}"
         places = {
-            one["name"]: made.get(path.split("/{")[0], "")
-            or await _given_or_made(town, service, one)
+            one["name"]: await _delivered(town, made)
+            if one["name"] == "delivery"
+            else made.get(path.split("/{")[0], "") or await _given_or_made(town, service, one)
             for one in operation.get("parameters", [])
             if one["in"] == "path"
         }
@@ -106,6 +114,8 @@ async def test_what_is_shown_is_sent_and_comes_back(town: World):
         for given in (places, query):
             if "customer" in given:
                 given["customer"] = "member_no:M42"
+        if path == "/v1/messages/{message}/resend":
+            await _failed(town, places["message"])
         answer = await town.client(service).request(
             method, path.format(**places), params=query, **_sent(operation)
         )
@@ -139,7 +149,7 @@ def _differences(told: str, operation: Operation, answer: httpx.Response) -> lis
 
 
 async def _prepare(town: World) -> None:
-    """Somebody to speak of, who has bought something, and somebody to merge them with."""
+    """Somebody to speak of, who has bought something, somebody to merge them with, and somebody to erase."""
     purchase: dict[str, Any] = {
         "id": f"e-{uuid4()}",
         "source": "till",
@@ -152,13 +162,29 @@ async def _prepare(town: World) -> None:
     purchase["data"] |= {"items": [line]}
     other = purchase | {"id": f"e-{uuid4()}", "customer": {"member_no": "M43"}}
     other["data"] = purchase["data"] | {"order_id": "A-2"}
-    answer = await town.client("interaction").post("/v1/events", json=[purchase, other])
-    assert answer.json()["accepted"] == 2
+    third = purchase | {"id": f"e-{uuid4()}", "customer": {"member_no": "M44"}}
+    third["data"] = purchase["data"] | {"order_id": "A-3"}
+    answer = await town.client("interaction").post("/v1/events", json=[purchase, other, third])
+    assert answer.json()["accepted"] == 3
     await town.settled()
     for _ in range(1200):  # nothing waits for what is learnt of all orders
         if (await town.client("scoring").get("/v1/forecasts/Dairy")).is_success:
             return
         await asyncio.sleep(0.05)
+
+
+async def _failed(town: World, message: str) -> None:
+    """Only what failed can be sent again."""
+    async with town.kernels["campaign"].database.transaction() as conn:
+        await conn.execute("UPDATE message SET status = 'failed' WHERE id = $1", message)
+
+
+async def _delivered(town: World, made: dict[str, str]) -> str:
+    """The id of a webhook's delivery."""
+    path = f"/v1/webhooks/{made['/v1/webhooks']}/test"
+    answer = await town.client("interaction").post(path)
+    found: str = answer.json()["id"]
+    return found
 
 
 async def _given_or_made(town: World, service: str, parameter: dict[str, Any]) -> Any:

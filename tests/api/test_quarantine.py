@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+from datetime import datetime
 from typing import Any
 
 import httpx
@@ -43,6 +44,8 @@ async def test_an_entry_tells_what_it_was_why_and_where_from(here: World, sender
     assert entry["event"] == {"type": "nope", "id": event["id"], "source": "/crm/outside"}
     assert entry["from"]["topic"] == "inbound"
     assert entry["from"]["offset"] >= 0
+    recorded_at = entry["detail"].pop("recorded_at")
+    assert datetime.fromisoformat(recorded_at) <= datetime.fromisoformat(entry["received_at"])
     assert entry["detail"] == {"errors": [{"pointer": "/type", "code": "unknown_type"}]}
     assert entry["text"].encode() == orjson.dumps(event)
     assert (entry["resolved_at"], entry["resolved_by"]) == (None, None)

@@ -190,7 +190,7 @@ async def test_a_customer_of_whom_nothing_happened_yet_has_an_empty_timeline(sen
     )
     customer = made.json()["customer_id"]
     answer = await sender.get(f"/v1/timelines/{customer}", type="purchase.completed", count=True)
-    assert answer.json() == {"items": [], "next_cursor": None, "total": 0}
+    assert answer.json() == {"items": [], "next_cursor": None, "total": 0, "erased": False}
 
 
 async def test_the_summary_follows_the_reader(sender: Sender, busy: str):

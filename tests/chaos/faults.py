@@ -22,10 +22,14 @@ from deploy.local.databases import SERVICES
 from deploy.local.postgres import PostgresServer
 from shared.log import open_log
 from shared.relay import Relay
+from tests.chaos.erasing import erase, look_at_receipts
 from tests.chaos.generator import Generator
+from tests.chaos.ledger import Restored
+from tests.chaos.meanwhile import OLDER, erase_meanwhile
 from tests.chaos.observer import Observer
-from tests.chaos.plant import LEASE_SECONDS, PARTITIONS, Plant
+from tests.chaos.plant import DATABASES, KEYRING_SECONDS, LEASE_SECONDS, PARTITIONS, Plant
 from tests.chaos.probe import Probe
+from tests.chaos.writing import misbehave
 from tests.world import fresh_databases
 
 REQUEST_SECONDS = 2.5
@@ -44,8 +48,8 @@ OF_APIS = {
 CLIENTS = 50
 REFUSED_SECONDS = 6.0
 """How long those who must not write a word are watched."""
-OLDER = "survey.answered"
-"""A type that the older of two versions does not know."""
+RECEIPT_SECONDS, ERASED_SECONDS = 90.0, 15.0
+"""How long a receipt may take at a quiet moment, and how long one is waited for while others work."""
 
 
 @dataclass
@@ -63,6 +67,16 @@ class Bench:
         await self.generator.hold()
         await self.probe.hold()
         await self.observer.quiet()
+
+    async def receipts(self) -> None:
+        """Every erasure is done."""
+        until = time.monotonic() + RECEIPT_SECONDS
+        while not await look_at_receipts(self.generator):
+            if time.monotonic() > until:
+                receipts = await self.observer.listed("profile", "/v1/erasures")
+                late = [one for one in receipts if one["status"] != "done"]
+                raise AssertionError(f"not done after {RECEIPT_SECONDS} s: {late}")
+            await asyncio.sleep(0.2)
 
     def go(self) -> None:
         self.probe.go()
@@ -276,23 +290,41 @@ async def scale(bench: Bench) -> str:
 
 
 async def restore(bench: Bench) -> str:
-    """8: the database of one service is put back to what it was some seconds ago; the log knows better."""
-    here, service = bench.here, bench.random.choice(SERVICES)
+    """8: one database is put back to what it was some seconds ago; the log knows better."""
+    here, service = bench.here, bench.random.choice(DATABASES)
     server, name = here.postgres, here.database(service)
     copy = f"{name}_copy"
     _copy_database(server, name, copy)
     await asyncio.sleep(bench.random.uniform(2, 5))
+    if service == "keyring":
+        await _erased_since(bench)
     await bench.still()
-    stopped = [one for one in here.processes if one.startswith(service)]
+    # Of the keyring's users it is profile that knows who was erased, and looks when it starts.
+    stopped = here.workers("profile") if service == "keyring" else here.of(service)
     for one in stopped:
         await here.kill(one)
+    await bench.observer.keys.read()
     await asyncio.to_thread(server.drop_database, name)
     _copy_database(server, copy, name)
     await asyncio.to_thread(server.drop_database, copy)
+    bench.generator.ledger.restored.append(Restored(service, time.monotonic()))
+    if service == "keyring":
+        await asyncio.sleep(2 * KEYRING_SECONDS)  # nobody remembers a key that is not there
     for one in stopped:
         here.start(one)
     bench.go()
     return service
+
+
+async def _erased_since(bench: Bench) -> None:
+    """Some are erased of whom the copy has the keys."""
+    people = bench.generator.people()
+    for one in bench.random.sample(people, min(len(people), 2)):
+        await erase(bench.generator, one.name)
+    for _ in range(int(ERASED_SECONDS / 0.2)):
+        if await look_at_receipts(bench.generator):
+            return
+        await asyncio.sleep(0.2)
 
 
 def _copy_database(server: PostgresServer, name: str, copy: str) -> None:
@@ -356,16 +388,20 @@ async def _log_put_back(bench: Bench) -> str:
 
 
 async def astray(bench: Bench) -> str:
-    """9: a worker is started with another service's database, or with another log; or the log itself is put back to
-    an earlier state. They must refuse."""
+    """9: a worker is started with another service's database, with another log or another keyring; or the log itself is
+    put back to an earlier state. They must refuse."""
     here = bench.here
     if here.kafka is not None and bench.random.random() < 1 / 3:
         return await _log_put_back(bench)
     service, other = bench.random.sample(SERVICES, 2)
     name = f"{service}-worker-4"
-    if bench.random.random() < 0.5:
+    chance = bench.random.random()
+    if chance < 0.4:
         what = f"{service} with the database of {other}"
         here.start(name, **{f"{service.upper()}_DATABASE_URL": here.urls[other]})
+    elif chance < 0.6:
+        what = f"{service} with another keyring"
+        here.start(name, KEYRING_URL=(await fresh_databases(here.postgres))["keyring"])
     else:
         what = f"{service} with another log"
         elsewhere = (
@@ -529,14 +565,16 @@ async def crowd(bench: Bench) -> str:
     if here.disks and chance > 0.5:
         return await _full(bench, bench.random.choice(sorted(here.disks)))
     if chance < 0.25:
-        conn = await here.connect(service)
+        which = bench.random.choice((service, service, "keyring"))
+        table = "customer_key" if which == "keyring" else "checkpoint"
+        conn = await here.connect(which)
         try:
             async with conn.transaction():
-                await conn.execute("LOCK TABLE checkpoint IN ACCESS EXCLUSIVE MODE")
+                await conn.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
                 await asyncio.sleep(bench.random.uniform(1, 3))
         finally:
             await conn.close()
-        return f"{service}: checkpoints locked"
+        return f"{which}: {table} locked"
     path = {"profile": "/v1/customers", "scoring": "/v1/scores", "campaign": "/v1/segments"}
     headers = {"Tenure-Wait-For": f"profile.{bench.random.randrange(PARTITIONS)}.999999999"}
     asked = [
@@ -589,5 +627,7 @@ FAULTS: dict[int, tuple[Fault, int]] = {
     14: (race, 4),
     15: (clocks, 4),
     16: (crowd, 5),
+    17: (misbehave, 5),
+    18: (erase_meanwhile, 5),
 }
 """By number: the fault, and how often it is chosen."""

@@ -2,20 +2,28 @@
 
 import asyncio
 import random
+import time
 import uuid
 
 import httpx
 
+from tests.chaos.answers import GONE, LATER, code_of
+from tests.chaos.erasing import FOR_GOOD, erase, look_at_receipts
 from tests.chaos.ledger import Command, Event, Ledger, Merge, key_of, name_of, names_in
+from tests.chaos.marks import new_mark
 from tests.chaos.plant import Plant
 from tests.chaos.workload import Stream
+from tests.chaos.writing import write
+from tests.e2e.workload import Person
 
 MOST_IN_A_BATCH = 6
 PUBLISHERS, PEOPLE = 2, 2
 PATIENCE = 40
 """Attempts after which a command or a batch is given up; its outcome is unknown then."""
 TAGS = 5
-LATER = {408, 429, 503, 504}
+LEAST_KNOWN = 30
+"""Nobody is forgotten before so many are known."""
+RECEIPTS_SECONDS = 0.5
 
 
 class Generator:
@@ -32,9 +40,11 @@ class Generator:
         self._busy = 0
         self._tasks: list[asyncio.Task[None]] = []
         self._known: list[str] = []
+        self._lost: set[str] = set()
 
     def start(self) -> None:
         jobs = [self._publish] * PUBLISHERS + [self._command] * PEOPLE
+        jobs += [self._receipts, self._write]
         self._tasks = [asyncio.create_task(self._repeat(job)) for job in jobs]
 
     async def stop(self) -> None:
@@ -98,6 +108,7 @@ class Generator:
         tries = [batch] if batch else []
         for event in batch:
             self.ledger.sent.setdefault(key_of(event), event)
+            self.ledger.first_sent.setdefault(key_of(event), time.monotonic())
         for _ in range(PATIENCE):
             if not tries:
                 return
@@ -125,8 +136,9 @@ class Generator:
             else:
                 self.ledger.outcomes[item["status"]] += 1
                 self.ledger.acknowledged.add(key_of(event))
+                self.ledger.first_acknowledged.setdefault(key_of(event), time.monotonic())
                 name = name_of(event)
-                if name not in self._known:
+                if name not in self._known and name not in self._lost:
                     self._known.append(name)
 
     # Commands ------------------------------------------------------------------------------------
@@ -134,8 +146,8 @@ class Generator:
     async def _command(self) -> None:
         if not self._known:
             return
-        kinds = [self._tag, self._untag, self._owner, self._buy]
-        weights = [5, 2, 3, 3]
+        kinds = [self._tag, self._untag, self.own, self.buy, self.note, self._forget]
+        weights = [5, 2, 3, 3, 2, 0.4]
         if self.merging:
             kinds += [self._merge, self._split]
             weights += [1, 1]
@@ -162,11 +174,13 @@ class Generator:
                 return answer
             if answer is not None and answer.status_code not in LATER | {409}:
                 return None
+            if answer is not None and code_of(answer) in GONE:
+                return None
             await asyncio.sleep(self.random.uniform(0.05, 0.5))
         return None
 
     def _new_tag(self, name: str) -> Command:
-        mark = uuid.UUID(int=self.random.getrandbits(128)).hex
+        mark = new_mark(self.random)
         body = {"tag": f"chaos:{self.random.randrange(TAGS)}", "reason": mark}
         return Command("tag.added", name, mark, body, keyed=True)
 
@@ -189,7 +203,7 @@ class Generator:
         """The same request once more: it was done before."""
         headers = {"Idempotency-Key": command.mark}
         answer = await self.request("POST", process, path, json=command.body, headers=headers)
-        if answer is None or answer.status_code in LATER:
+        if answer is None or answer.status_code in LATER or code_of(answer) in GONE:
             return
         replayed = answer.headers.get("idempotent-replay") == "true"
         if answer.status_code not in {first.status_code, 201, 202} or not replayed:
@@ -197,17 +211,18 @@ class Generator:
             self.ledger.wrong.append(f"O4: {path} repeated is not known: {said}")
 
     async def _untag(self, name: str) -> None:
-        mark = uuid.UUID(int=self.random.getrandbits(128)).hex
+        mark = new_mark(self.random)
         tag = f"chaos:{self.random.randrange(TAGS)}"
         command = Command("tag.removed", name, mark, {"tag": tag, "reason": mark})
         path = f"/v1/customers/{name}/tags/{tag}"
         await self._ask(command, "DELETE", "profile-api", path, {200, 202}, params={"reason": mark})
 
     def _new_edit(self, name: str) -> Command:
-        mark = uuid.UUID(int=self.random.getrandbits(128)).hex
+        mark = new_mark(self.random)
         return Command("customer.edited", name, mark, {"owner": mark})
 
-    async def _owner(self, name: str) -> None:
+    async def own(self, name: str) -> None:
+        """Somebody is to care for this customer from now on."""
         await self._edit(self._new_edit(name))
 
     async def _edit(self, command: Command, **options) -> None:
@@ -216,7 +231,7 @@ class Generator:
             command, "PATCH", "profile-api", path, {200, 202}, json=command.body, **options
         )
 
-    async def _buy(self, name: str) -> None:
+    async def buy(self, name: str) -> None:
         """A purchase by command; the time is told, so that nothing hangs on whose clock it was."""
         mark = uuid.UUID(int=self.random.getrandbits(128)).hex
         type_, _, value = name.partition(":")
@@ -233,6 +248,47 @@ class Generator:
         )
         if answer is not None and self.random.random() < 0.15:
             await self._again("interaction-api", "/v1/purchases", command, answer)
+
+    async def note(self, name: str) -> None:
+        """A contact that somebody writes down."""
+        mark = uuid.UUID(int=self.random.getrandbits(128)).hex
+        body = {
+            "customer": name,
+            "kind": "call",
+            "at": self.stream._time().isoformat(),
+            "handled_by": mark,
+            "content": f"Says {new_mark(self.random)}, and no more.",
+        }
+        command = Command("interaction.recorded", name, mark, body, keyed=True)
+        await self._ask(
+            command, "POST", "interaction-api", "/v1/interactions", {201, 202}, json=body
+        )
+
+    async def _write(self) -> None:
+        await write(self)
+
+    # Erasures ------------------------------------------------------------------------------------
+
+    async def _forget(self, name: str) -> None:
+        if len(self._known) < LEAST_KNOWN:
+            return
+        is_person = self.stream.person(name) is not None
+        await erase(self, name, for_good=is_person and self.random.random() < FOR_GOOD)
+
+    async def _receipts(self) -> None:
+        if any(one.done is None for one in self.ledger.erasures):
+            await look_at_receipts(self)
+        await asyncio.sleep(RECEIPTS_SECONDS)
+
+    def people(self) -> list[Person]:
+        """Those who are known, and go on."""
+        return [one for one in self.stream.people if one.name in self._known]
+
+    def lose(self, name: str) -> None:
+        """Nothing is sent under that name any more, and nobody asks for it."""
+        self._lost.add(name)
+        self._known = [known for known in self._known if known != name]
+        self.stream.lose(name)
 
     # Races ---------------------------------------------------------------------------------------
 
@@ -276,7 +332,7 @@ class Generator:
         merge = Merge(names)
         self.ledger.merges.append(merge)
         headers = {"Idempotency-Key": uuid.UUID(int=self.random.getrandbits(128)).hex}
-        body = {"parts": list(names), "reason": "chaos"}
+        body = {"parts": list(names), "reason": f"Says {new_mark(self.random)}."}
         for _ in range(PATIENCE):
             answer = await self.request(
                 "POST", "profile-api", "/v1/merges", json=body, headers=headers

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 Event = dict[str, Any]
@@ -33,13 +34,55 @@ class Merge:
 
 
 @dataclass
+class Erasure:
+    """Somebody whom somebody asked to forget. Times are the harness' own, in seconds."""
+
+    name: str
+    wanted: tuple[str, ...]
+    """Our ids of the parts that are to be erased."""
+    at: datetime
+    asked: float
+    attempts: int = 0
+    state: str = "asked"
+    """asked (outcome unknown), made, refused."""
+    id: str = ""
+    done: float | None = None
+    """When the receipt said so."""
+
+
+@dataclass
+class Letter:
+    """A message that somebody asked for."""
+
+    command: Command
+    purpose: str
+    id: str = ""
+    """Ours, once it was acknowledged."""
+    at: float = 0.0
+    """When that was, as in `Erasure`."""
+
+
+@dataclass
+class Restored:
+    """A database was put back to what it was before: what was done until then may be gone."""
+
+    service: str
+    until: float
+
+
+@dataclass
 class Ledger:
     """Grows for as long as a run takes."""
 
     sent: dict[Key, Event] = field(default_factory=dict)
     acknowledged: set[Key] = field(default_factory=set)
+    first_sent: dict[Key, float] = field(default_factory=dict)
+    first_acknowledged: dict[Key, float] = field(default_factory=dict)
     commands: list[Command] = field(default_factory=list)
     merges: list[Merge] = field(default_factory=list)
+    erasures: list[Erasure] = field(default_factory=list)
+    letters: list[Letter] = field(default_factory=list)
+    restored: list[Restored] = field(default_factory=list)
     races: list[list[Command]] = field(default_factory=list)
     """Commands that many gave at the same moment, of which only one could be done."""
     poison: dict[bytes, str] = field(default_factory=dict)

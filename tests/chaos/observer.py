@@ -3,7 +3,8 @@
 import asyncio
 import time
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Any
 
 import asyncpg
@@ -11,21 +12,36 @@ import orjson
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from deploy.local.databases import SERVICES
+from tests.chaos.keys import Keys
+from tests.chaos.letters import Received, Taken
+from tests.chaos.marks import marks_in
 from tests.chaos.plant import PARTITIONS, Plant
 
 ORIGINS = ("interaction", "profile", "scoring", "campaign")
 QUIET_SECONDS = 45.0
 LOOKS = 10
+SOON_SECONDS = 10.0
+_SOON = "now() + make_interval(secs => $1)"
+UNSENT = {
+    "campaign": "SELECT count(*) AS n FROM message"
+    f" WHERE status = 'sending' OR (status = 'scheduled' AND due_at < {_SOON})",
+    "interaction": "SELECT count(*) + (SELECT count(*) FROM webhook_place WHERE missed_from IS NOT NULL) AS n"
+    " FROM webhook_delivery"
+    f" WHERE status = 'sending' OR (status = 'pending' AND next_at < {_SOON})",
+}
+MESSAGES = "SELECT id, customer_id, purpose, status, reason, due_at, until FROM message"
+WAITING = "SELECT event_id FROM webhook_delivery WHERE status = 'pending' AND event_id IS NOT NULL"
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One record of `customers`."""
+    """One record of `customers`, opened. `clear`: marks that anybody can read in it."""
 
     partition: int
     origin: str
     sequence: int
     event: dict[str, Any]
+    clear: frozenset[str] = frozenset()
 
 
 @dataclass
@@ -40,6 +56,24 @@ class Seen:
     timeline: dict[tuple[str, str], int] = field(default_factory=dict)
     put_aside: list[dict[str, Any]] = field(default_factory=list)
     checkpoints: dict[str, dict[int, list[int]]] = field(default_factory=dict)
+    erased: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """What is answered of customers who were erased, by our id of the part."""
+    receipts: list[dict[str, Any]] = field(default_factory=list)
+    keys: dict[str, bytes | None] = field(default_factory=dict)
+    """What the keyring has of each customer; None: destroyed."""
+    lost: set[str] = field(default_factory=set)
+    """Customers of whom a key was lost with the keyring's last seconds."""
+    messages: list[Any] = field(default_factory=list)
+    """How each stands, with campaign."""
+    taken: list[Taken] = field(default_factory=list)
+    received: list[Received] = field(default_factory=list)
+    secret: str = ""
+    """With which what was received is signed."""
+    waiting: set[str] = field(default_factory=set)
+    """Ids of events of which webhooks are due later."""
+    at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    slack: float = 0.0
+    """Seconds by which the clocks of processes are apart."""
 
 
 class Observer:
@@ -49,8 +83,9 @@ class Observer:
         self._here = here
         self._at = dict.fromkeys(range(PARTITIONS), 0)
         self._connections: dict[str, asyncpg.Connection] = {}
+        self.keys = Keys(here)
 
-    async def _ask(self, service: str, query: str, *arguments: Any) -> list[asyncpg.Record]:
+    async def ask(self, service: str, query: str, *arguments: Any) -> list[asyncpg.Record]:
         for attempt in (1, 2):
             conn = self._connections.get(service)
             if conn is None or conn.is_closed():
@@ -88,13 +123,13 @@ class Observer:
                 wanted = [heads[origin].get(partition, 0) for origin in ORIGINS]
                 if list(numbers) != wanted:
                     return None
-            for row in await self._ask(service, "SELECT partition, acked_sequence FROM relay"):
+            for row in await self.ask(service, "SELECT partition, acked_sequence FROM relay"):
                 if row["acked_sequence"] != heads[service].get(row["partition"], 0):
                     return None
-            if await self._due(service):
+            if await self._due(service) or await self._unsent(service):
                 return None
         ends = await self.ends("inbound")
-        rows = await self._ask(
+        rows = await self.ask(
             "interaction", "SELECT partition, next_offset FROM checkpoint WHERE topic = 'inbound'"
         )
         if any(row["next_offset"] < ends[row["partition"]] for row in rows):
@@ -105,29 +140,39 @@ class Observer:
         heads = await self._heads()
         told = {service: await self._checkpoints(service) for service in SERVICES}
         acked = {
-            service: dict(await self._ask(service, "SELECT partition, acked_sequence FROM relay"))
+            service: dict(await self.ask(service, "SELECT partition, acked_sequence FROM relay"))
             for service in SERVICES
         }
         ready = {name: await self._here.readiness(name) for name in self._here.processes}
         lacking = {name: said for name, said in ready.items() if said[0] != 200}
-        due = {service: await self._due(service) for service in SERVICES}
+        due = {
+            service: (await self._due(service), await self._unsent(service)) for service in SERVICES
+        }
         return f"outboxes {heads}; seen {told}; acknowledged {acked}; due {due}; {lacking}"
 
     async def _due(self, service: str) -> int:
         table = {"profile": "profile", "scoring": "score", "campaign": "audience"}.get(service)
         if table is None:
             return 0
-        rows = await self._ask(
+        rows = await self.ask(
             service,
             f"SELECT count(*) AS due FROM {table} AS r JOIN checkpoint AS c ON c.partition = r.partition"
             " AND c.topic = 'customers' WHERE r.due_at <= c.clock",
         )
         return rows[0]["due"]
 
+    async def _unsent(self, service: str) -> int:
+        """Messages and webhooks that are under way or due soon; where clocks are apart, due by all of them."""
+        if service not in UNSENT:
+            return 0
+        slack = self._slack()
+        before = -slack - SOON_SECONDS if slack else SOON_SECONDS
+        return (await self.ask(service, UNSENT[service], before))[0]["n"]
+
     async def _heads(self) -> dict[str, dict[int, int]]:
         return {
             service: dict(
-                await self._ask(
+                await self.ask(
                     service, "SELECT partition, max(sequence) FROM outbox GROUP BY partition"
                 )
             )
@@ -135,7 +180,7 @@ class Observer:
         }
 
     async def _checkpoints(self, service: str) -> dict[int, list[int]]:
-        rows = await self._ask(
+        rows = await self.ask(
             service, "SELECT partition, seen FROM checkpoint WHERE topic = 'customers'"
         )
         return {row["partition"]: row["seen"] for row in rows}
@@ -164,8 +209,12 @@ class Observer:
 
     async def lines(self) -> list[Line]:
         """What stands on `customers` behind what was read before."""
-        if self._here.kafka is None:
-            return await self._lines_in_postgres()
+        in_kafka = self._here.kafka is not None
+        found = await (self._lines_in_kafka() if in_kafka else self._lines_in_postgres())
+        await self.keys.read()
+        return [replace(line, event=self.keys.opened(line.event)) for line in found]
+
+    async def _lines_in_kafka(self) -> list[Line]:
         ends, found = await self.ends("customers"), []
         consumer = self._consumer()
         await consumer.start()
@@ -178,14 +227,15 @@ class Observer:
                     for record in (await consumer.getmany(timeout_ms=5000)).get(where, []):
                         headers = dict(record.headers)
                         origin, number = headers["origin"].decode(), int(headers["sequence"])
-                        found.append(Line(partition, origin, number, orjson.loads(record.value)))
+                        beside = b"\n".join([record.key or b"", *headers.values()])
+                        found.append(_line(partition, origin, number, record.value, beside))
                         self._at[partition] = record.offset + 1
         finally:
             await consumer.stop()
         return found
 
     async def _log(self, query: str, *arguments: Any) -> list[asyncpg.Record]:
-        return await self._ask("log", query, *arguments)
+        return await self.ask("log", query, *arguments)
 
     async def _ends_in_postgres(self, topic: str) -> dict[int, int]:
         rows = await self._log(f"SELECT partition, max(sequence) FROM {topic} GROUP BY partition")
@@ -201,7 +251,7 @@ class Observer:
                 at,
             )
             found += [
-                Line(partition, row["origin"], row["origin_sequence"], orjson.loads(row["value"]))
+                _line(partition, row["origin"], row["origin_sequence"], row["value"])
                 for row in rows
             ]
             self._at[partition] = rows[-1]["sequence"] if rows else at
@@ -223,7 +273,7 @@ class Observer:
 
     async def _answers(self, segment: str, lines: list[Line]) -> Seen:
         timeline: defaultdict[tuple[str, str], int] = defaultdict(int)
-        for row in await self._ask("interaction", "SELECT value FROM timeline"):
+        for row in await self.ask("interaction", "SELECT value FROM timeline"):
             event = orjson.loads(row["value"])
             timeline[event["source"], event["sourceid"]] += 1
         return Seen(
@@ -238,15 +288,40 @@ class Observer:
             put_aside=[
                 {"service": service, **row}
                 for service in SERVICES
-                for row in await self._ask(
+                for row in await self.ask(
                     service, "SELECT kind, reason, status, event_type, value FROM quarantine"
                 )
             ],
             checkpoints={service: await self._checkpoints(service) for service in SERVICES},
+            erased=await self._erased(),
+            receipts=await self.listed("profile", "/v1/erasures"),
+            keys=self.keys.held,
+            lost=self.keys.lost(),
+            messages=await self.ask("campaign", MESSAGES),
+            taken=list(self._here.mail.taken),
+            received=list(self._here.receiver.received),
+            secret=self._here.receiver.secret,
+            waiting={str(row["event_id"]) for row in await self.ask("interaction", WAITING)},
+            slack=self._slack(),
         )
 
+    def _slack(self) -> float:
+        offsets = [0.0, *self._here.offsets.values()]
+        return max(offsets) - min(offsets)
+
+    async def _erased(self) -> dict[str, dict[str, Any]]:
+        """By our id of the part."""
+        address = self._here.address("profile-api")
+        found = {}
+        for row in await self.ask("profile", "SELECT customer_id FROM erased"):
+            part = str(row["customer_id"])
+            answer = await self._here.http.get(f"{address}/v1/customers/{part}")
+            assert answer.status_code == 200, f"{part}: {answer.status_code} {answer.text}"
+            found[part] = answer.json()
+        return found
+
     async def parked(self, service: str) -> int:
-        rows = await self._ask(
+        rows = await self.ask(
             service,
             "SELECT count(*) AS n FROM quarantine WHERE kind = 'parked' AND status <> 'applied'",
         )
@@ -266,3 +341,7 @@ class Observer:
             items += page["items"]
             cursor = page["next_cursor"]
         return items
+
+
+def _line(partition: int, origin: str, number: int, value: bytes, beside: bytes = b"") -> Line:
+    return Line(partition, origin, number, orjson.loads(value), frozenset(marks_in(value + beside)))

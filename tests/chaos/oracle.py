@@ -4,19 +4,26 @@ O1  the log holds each acknowledged event once, of the right customer, and nothi
 O2  rows are the fold of what is on the log; numbers are dense and all of them seen
 O3  what was told last is so, and nothing was told twice in a row
 O4  a command was done once, and of many who wanted what one could have one got it
+O5  a message is handed over once, and webhooks tell everything (tests/chaos/told.py)
 O7  every piece of poison was put aside once, and nothing else
+O9  who was erased is known to nobody any more (tests/chaos/forgotten.py)
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+from tests.chaos.forgotten import OF_RECORD, Forgotten
 from tests.chaos.generator import links_of
 from tests.chaos.ledger import USER, Event, Key, Ledger, name_of, names_in
 from tests.chaos.observer import ORIGINS, Line, Seen
+from tests.chaos.told import Told
+from tests.chaos.writing import WANTED
 
+RECORDED = {"purchase.completed", "interaction.recorded"}
+"""What is recorded by command."""
 TOUCHED = ("interaction.", "complaint.", "survey.")
 CLASSES = {
     "lifecycle.changed": "state",
@@ -49,6 +56,10 @@ class Oracle:
         self._nameless: dict[str, str] = {}
         """The name that stood alone, by our id of the customer."""
         self._decided: list[Event] = []
+        self._asked: set[Key] = set()
+        """What was recorded by command."""
+        self.forgotten = Forgotten(ledger)
+        self.told = Told(ledger, WANTED)
         self._said: defaultdict[str, dict[str, Any]] = defaultdict(lambda: {"tags": set()})
         self._wrong: list[str] = []
         self.repeated = 0
@@ -59,10 +70,12 @@ class Oracle:
         self.check_log(seen.lines)
         self._o1(seen)
         self._o4()
+        self._o5(seen)
         rows = self._rows(seen)
         self._o2(seen, rows)
         self._o3(rows, seen)
         self._o7(seen)
+        self._o9(seen)
         return self._wrong
 
     def check_log(self, lines: Iterable[Line]) -> list[str]:
@@ -98,16 +111,22 @@ class Oracle:
     def _read(self, line: Line) -> None:
         event = line.event
         type_, data, subject = event["type"], event["data"], event.get("subject") or ""
+        self.forgotten.read(event, set(line.clear))
+        self.told.read(event)
+        if "sealed" in event:
+            self._bad("O2", f"{type_} of {subject} is sealed with a key that nobody ever had")
         if not event["source"].startswith("tenure/"):
             key = event["source"], event["sourceid"]
             self._published[key] += 1
             self._subjects[key] = subject
-            if event["source"] == "desk":
+            if key not in self._ledger.sent and event["sourceid"] == event["id"]:
+                self._asked.add(key)
                 self._decided.append(event)
         elif type_ == "identifiers.added":
-            for name in names_in(data["identifiers"]):
+            identifiers = data.get("identifiers", {})
+            for name in names_in(identifiers):
                 self._names[subject].add(name)
-            if user_id := data["identifiers"].get("user_id"):
+            if user_id := identifiers.get("user_id"):
                 self._called[subject] = user_id.removeprefix(USER)
         elif type_ in {"tag.added", "tag.removed", "customer.edited"}:
             self._decided.append(event)
@@ -138,7 +157,7 @@ class Oracle:
         for key, times in self._published.items():
             if times > 1:
                 self._bad("O1", f"{key} stands on the log {times} times")
-            if key[0] == "desk":
+            if key in self._asked:
                 continue
             if key not in ledger.sent:
                 self._bad("O1", f"{key} is on the log, and nobody sent it")
@@ -149,7 +168,11 @@ class Oracle:
         for key in ledger.acknowledged - self._published.keys():
             self._bad("O1", f"{key} was acknowledged and is not on the log")
         owners = Counter(
-            name for names in self._names.values() for name in names if not _weak(name)
+            name
+            for part, names in self._names.items()
+            if part not in self.forgotten.erased
+            for name in names
+            if not _weak(name)
         )
         for name, times in owners.items():
             if times > 1:
@@ -198,12 +221,20 @@ class Oracle:
         for mark in marks:
             self._bad("O4", f"nobody asked for {mark}")
 
+    def _o5(self, seen: Seen) -> None:
+        told = self.told
+        told.check_messages(seen.taken, seen.messages, seen.at, seen.slack)
+        told.check_webhooks(seen.received, seen.secret, seen.waiting)
+        self._wrong += told.wrong
+        told.wrong.clear()
+
     # Rows ----------------------------------------------------------------------------------------
 
     def _rows(self, seen: Seen) -> dict[str, tuple[dict[str, Any], set[str]]]:
         """Customers by id, each with the names that are its own."""
         found, whose = {}, {}
-        for row in seen.customers:
+        erased = {row["id"]: row for row in seen.erased.values() if row["status"] == "erased"}
+        for row in [*seen.customers, *erased.values()]:
             names = set()
             for part in (row["id"], *_ids(row["merged_from"])):
                 names |= self._names[part]
@@ -225,6 +256,7 @@ class Oracle:
         part_of = {name: part for part, names in self._names.items() for name in names}
         touched = [m for m in self._ledger.merges if m.state in {"asked", "splitting", "split"}]
         doubtful = {name for merge in touched for name in merge.names}
+        doubtful |= {name for part in self.forgotten.erased for name in self._names[part]}
         for merge in self._ledger.merges:
             if merge.state != "made" or doubtful & set(merge.names):
                 continue
@@ -244,13 +276,30 @@ class Oracle:
         scores = {score["customer_id"]: score for score in seen.scores}
         for id_, (row, names) in rows.items():
             parts = (id_, *_ids(row["merged_from"]))
-            mine = [event for part in parts for event in events[part]]
-            wanted = fold(mine, [event for part in parts for event in decided[part]])
+            wanted = fold(self._kept(events, parts), self._kept(decided, parts))
             shown = shown_of(row, scores.get(id_), id_ in seen.members)
+            unknown = self._unknown(parts, seen)
             for field, value in wanted.items():
-                if shown[field] != value:
+                if field not in unknown and shown[field] != value:
                     who = f"{id_} {sorted(names)}"
                     self._bad("O2", f"{who}: {field} is {shown[field]}, it must be {value}")
+
+    def _kept(self, events: Mapping[str, list[Event]], parts: Iterable[str]) -> list[Event]:
+        """What still counts of the events of some parts: of those who were erased, nothing of their record."""
+        return [
+            event
+            for part in parts
+            for event in events.get(part, ())
+            if part not in self.forgotten.erased or event["type"] not in OF_RECORD
+        ]
+
+    def _unknown(self, parts: Iterable[str], seen: Seen) -> set[str]:
+        """What cannot be told of a customer. Whoever was erased is in no list and no segment; and of whom a key was
+        lost, what was sealed with it may be gone."""
+        erased = self.forgotten.erased.keys() >= set(parts)
+        return ({"frequency", "member"} if erased else set()) | (
+            {"name", "owner"} if seen.lost & set(parts) else set()
+        )
 
     def _events_of_parts(self) -> dict[str, list[Event]]:
         """Whose each event is. An order is, with all that became of it, the last buyer's."""
@@ -275,6 +324,7 @@ class Oracle:
     def _o3(self, rows: dict[str, tuple[dict[str, Any], set[str]]], seen: Seen) -> None:
         scores = {score["customer_id"]: score for score in seen.scores}
         for id_, (row, _) in rows.items():
+            parts = {id_, *_ids(row["merged_from"])}
             score, said = scores.get(id_), self._said[id_]
             numbers = {self._said[part].get("number") for part in (id_, *_ids(row["merged_from"]))}
             band = score["churn"]["band"] if score and score["churn"] else None
@@ -290,6 +340,8 @@ class Oracle:
                     {one["tag"] for one in row["tags"] if one["origin"] == "derived"},
                 ),
             }
+            if parts <= self.forgotten.erased.keys():
+                pairs = {what: pairs[what] for what in ("state", "number")}
             for what, (told, true) in pairs.items():
                 if told != true:
                     self._bad("O3", f"{id_}: {what} was told as {told} and is {true}")
@@ -297,8 +349,8 @@ class Oracle:
     def _o7(self, seen: Seen) -> None:
         found: Counter[bytes] = Counter()
         for row in seen.put_aside:
-            if row["reason"] == "unknown_type" and row["status"] == "applied":
-                continue
+            if row["status"] == "applied":
+                continue  # by a version that knows its type
             if row["kind"] == "quarantined" and bytes(row["value"]) in self._ledger.poison:
                 found[bytes(row["value"])] += 1
                 continue
@@ -307,6 +359,26 @@ class Oracle:
         for value, what in self._ledger.poison.items():
             if found[value] != 1:
                 self._bad("O7", f"{what} was put aside {found[value]} times")
+
+    def _o9(self, seen: Seen) -> None:
+        forgotten = self.forgotten
+        forgotten.lost = seen.lost
+        forgotten.check(seen.receipts, seen.slack)
+        listed = {row["id"] for row in seen.customers}
+        for part in forgotten.erased:
+            if seen.keys.get(part, b"none") is not None:
+                self._bad("O9", f"{part} was erased, and the key is not destroyed")
+            row = seen.erased.get(part)
+            if row is None:
+                self._bad("O9", f"{part} was erased, and profile does not know")
+                continue
+            whole = forgotten.erased.keys() >= {row["id"], *_ids(row["merged_from"])}
+            if (row["status"] == "erased") != whole or bool(row.get("erased")) != whole:
+                self._bad("O9", f"{part} was erased, and is {row['status']}: {row}")
+            if whole and (row["name"] or row["identifiers"] or row["id"] in listed):
+                self._bad("O9", f"{part} was erased, and is known: {row}")
+        self._wrong += forgotten.wrong
+        forgotten.wrong.clear()
 
 
 def _weak(name: str) -> bool:
@@ -320,8 +392,8 @@ def _ids(merged_from: list[Any]) -> list[str]:
 def _mark(event: Event) -> str | None:
     data = event["data"]
     if event["type"] == "customer.edited":
-        return data["changes"].get("owner")
-    return data.get("order_id") or data.get("reason")
+        return data.get("changes", {}).get("owner")
+    return data.get("order_id") or data.get("handled_by") or data.get("reason")
 
 
 def _joined(links: Iterable[tuple[str, ...]]) -> dict[str, str]:
@@ -344,10 +416,10 @@ def _joined(links: Iterable[tuple[str, ...]]) -> dict[str, str]:
 
 def fold(events: list[Event], decided: list[Event]) -> dict[str, Any]:
     """What the events of one customer, and what was decided about them, come to."""
-    bought = [event for event in decided if event["type"] == "purchase.completed"]
-    told = sorted([*events, *bought], key=lambda event: datetime.fromisoformat(event["time"]))
+    asked = [event for event in decided if event["type"] in RECORDED]
+    told = sorted([*events, *asked], key=lambda event: datetime.fromisoformat(event["time"]))
     orders, complaints, consents, surveys = {}, {}, {}, None
-    touched = None
+    touched = name = None
     for event in told:
         type_, data, at = event["type"], event["data"], _utc(event["time"])
         if type_.startswith("purchase."):
@@ -365,6 +437,8 @@ def fold(events: list[Event], decided: list[Event]) -> dict[str, Any]:
             consents[data["channel"]] = data["granted"]
         elif type_ == "survey.answered":
             surveys = data["score"]
+        elif type_ == "customer.described":
+            name = data["traits"].get("name", name)
         if type_.startswith(TOUCHED):
             touched = at
     purchases = _purchases(orders.values())
@@ -375,6 +449,7 @@ def fold(events: list[Event], decided: list[Event]) -> dict[str, Any]:
         "consents": consents,
         "nps": surveys,
         "last interaction": touched,
+        "name": name,
         **_by_hand(decided),
         "frequency": purchases["orders"] if purchases["last"] else None,
         "member": purchases["orders"] >= MEMBERS_BOUGHT,
@@ -410,7 +485,7 @@ def _by_hand(decided: list[Event]) -> dict[str, Any]:
         if event["type"] in {"tag.added", "tag.removed"}:
             tags[event["data"]["tag"]] = event["type"] == "tag.added"
         elif event["type"] == "customer.edited":
-            owner = event["data"]["changes"].get("owner", owner)
+            owner = event["data"].get("changes", {}).get("owner", owner)
     return {"tags": {tag for tag, on in tags.items() if on}, "owner": owner}
 
 
@@ -434,6 +509,7 @@ def shown_of(row: dict[str, Any], score: dict[str, Any] | None, member: bool) ->
         "consents": {one["channel"]: one["granted"] for one in row["consents"]},
         "nps": row["satisfaction"].get("nps"),
         "last interaction": _utc(row["last_interaction_at"]),
+        "name": row["name"],
         "tags": manual(row),
         "owner": row["owner"],
         "frequency": rfm["frequency"] if rfm else None,

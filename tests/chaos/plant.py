@@ -25,6 +25,8 @@ from deploy.local.postgres import PostgresServer
 from deploy.local.processes import end, spawn
 from deploy.local.state import ROOT
 from deploy.local.temporary import temporary_postgres
+from tests.chaos.letters import SETTINGS as OF_LETTERS
+from tests.chaos.letters import MailServer, Receiver
 from tests.chaos.proxy import Proxy
 from tests.world import environment, fresh_databases, new_key
 
@@ -34,11 +36,16 @@ WORKERS_EACH = 2
 DISK_BYTES = 1 << 30
 """Of a server's disk. In memory, so that it can be filled in no time."""
 START_SECONDS = 300.0
+KEYRING_SECONDS = 1.0
+"""How long a process remembers a key."""
+DATABASES = (*SERVICES, "keyring")
+"""Each behind a proxy of its own, whatever the log is."""
 SETTINGS = {
     "PARTITIONS": str(PARTITIONS),
     "LEASE_SECONDS": str(LEASE_SECONDS),
     "STATEMENT_SECONDS": "1",
     "IDLE_IN_TRANSACTION_SECONDS": "0.5",
+    "KEYRING_SECONDS": str(KEYRING_SECONDS),
     "CLOCK_TICK_SECONDS": "10",
     "ANSWER_SECONDS": "8",
     "LANGUAGE": "en",
@@ -71,6 +78,9 @@ class Plant:
             trust_env=False,
             limits=httpx.Limits(max_connections=1000, max_keepalive_connections=50),
         )
+        self.mail = MailServer()
+        self.receiver = Receiver()
+        """Of webhooks."""
         self._ports: dict[str, int] = {}
         self._environment: dict[str, str] = {}
 
@@ -84,13 +94,15 @@ class Plant:
         """Put proxies before the servers; no process runs yet."""
         self.urls = urls
         ports = iter(range(first_port + 1, first_port + 100)) if first_port else None
-        for name in (*self._names(), *SERVICES, "log"):
+        for name in (*self._names(), *DATABASES, "log"):
             self._ports[name] = next(ports) if ports else free_port(self._ports.values())
-        for name in SERVICES if self.kafka else (*SERVICES, "log"):
+        for name in DATABASES if self.kafka else (*DATABASES, "log"):
             await self._put(name, self._to_postgres)
         if self.kafka is not None:
             await self._put("kafka", self._to_kafka)
-        seen = {name: self._through(urls[name], name) for name in SERVICES}
+        await self.mail.start()
+        await self.receiver.start()
+        seen = {name: self._through(urls[name], name) for name in DATABASES}
         told = environment({**urls, **seen})
         main = {program.name: self._ports[_first(program.name)] for program in children.PROGRAMS}
         self._environment = {
@@ -98,6 +110,8 @@ class Plant:
             **told,
             **children.variables(main, os.environ["INBOUND_SECRET"]),
             **SETTINGS,
+            **OF_LETTERS,
+            "CAMPAIGN_SMTP_URL": self.mail.url,
             "EVENT_LOG_URL": self.log_url,
         }
 
@@ -191,6 +205,9 @@ class Plant:
             await asyncio.sleep(0.01)
         return process.poll() is not None
 
+    def of(self, service: str) -> list[str]:
+        return [name for name in self.processes if name.startswith(service)]
+
     def workers(self, service: str | None = None) -> list[str]:
         return [n for n in self.processes if "-worker" in n and n.startswith(service or "")]
 
@@ -253,8 +270,8 @@ class Plant:
         for process in self.processes.values():
             await asyncio.to_thread(end, process, ((signal.SIGTERM, 5), (signal.SIGKILL, 5)))
         await self.http.aclose()
-        for proxy in self.proxies.values():
-            await proxy.stop()
+        for server in (*self.proxies.values(), self.mail, self.receiver):
+            await server.stop()
 
 
 def _first(program: str) -> str:

@@ -192,6 +192,54 @@ DEFECTS = {
         ),
         "1,4,5",
     ),
+    "remembered": Defect(
+        "the key of whoever was erased stays",
+        (
+            (
+                "shared/keyring/keyring.py",
+                "DO UPDATE SET key = NULL, destroyed_at = excluded.destroyed_at",
+                "DO UPDATE SET destroyed_at = excluded.destroyed_at",
+            ),
+        ),
+        "18",
+        4,
+    ),
+    "reborn": Defect(
+        "what was sent before somebody was erased, and is resolved after, makes them anew",
+        (
+            (
+                "services/interaction/resolving.py",
+                "        buried = self._buried(keys, received) if self._tombstones else {}\n",
+                "        buried: dict[str, UUID] = {}\n",
+            ),
+        ),
+        "18",
+        6,
+    ),
+    "written": Defect(
+        "what somebody wrote down about a contact is kept when the customer is erased",
+        (
+            (
+                "services/interaction/erasing.py",
+                "        await _blank_contacts(conn, parts)\n",
+                "",
+            ),
+        ),
+        "18",
+        6,
+    ),
+    "again": Defect(
+        "what a killed sender left is sent again",
+        (
+            (
+                "services/campaign/messaging/claiming.py",
+                'Next(UNCERTAIN, "process_ended"), now)',
+                'Next(SCHEDULED, "process_ended", due_at=now), now)',
+            ),
+        ),
+        "17",
+        10,
+    ),
 }
 
 

@@ -8,7 +8,8 @@ import time
 from collections import Counter
 
 from deploy.local.databases import SERVICES
-from tests.chaos.generator import LATER, Generator
+from tests.chaos.answers import LATER
+from tests.chaos.generator import Generator
 from tests.chaos.ledger import key_of
 from tests.chaos.plant import PARTITIONS, Plant
 

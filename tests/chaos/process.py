@@ -10,6 +10,7 @@ import os
 import runpy
 import signal
 import sys
+from datetime import timedelta
 
 import shared.database
 import shared.log.kafka
@@ -19,6 +20,7 @@ from shared import codec
 from shared.language import EVENT_TYPES
 
 REQUEST_MS = 2500
+PAUSES = timedelta(seconds=1), timedelta(seconds=3)
 
 
 def _shorten() -> None:
@@ -36,6 +38,19 @@ def _shorten() -> None:
     shared.database.ACQUIRE_SECONDS = 2.0
 
 
+def _hasten(service: str) -> None:
+    """What is sent again is so after seconds."""
+    if service == "campaign":
+        from services.campaign.messaging import deciding
+
+        deciding.PAUSES = PAUSES
+        deciding.BEHIND_PAUSE = PAUSES[0]
+    elif service == "interaction":
+        from services.interaction.webhooks import trying
+
+        trying.DELAYS = (PAUSES[0], *(PAUSES[1] for _ in trying.DELAYS[1:]))
+
+
 def _quick(client):
     return lambda **options: client(**options | {"request_timeout_ms": REQUEST_MS})
 
@@ -48,6 +63,7 @@ def _forget(type_: str) -> None:
 if __name__ == "__main__":
     faulthandler.register(signal.SIGUSR1)  # where it stands, where it answers nobody
     _shorten()
+    _hasten(sys.argv[1].split(".")[1])
     if os.environ.get("CHAOS_WITHOUT"):
         _forget(os.environ["CHAOS_WITHOUT"])
     runpy.run_module(sys.argv[1], run_name="__main__", alter_sys=True)

@@ -15,6 +15,8 @@ from tests.chaos.observer import Observer
 from tests.chaos.oracle import MEMBERS_BOUGHT, Oracle
 from tests.chaos.plant import WORKERS_EACH, Plant, plant
 from tests.chaos.probe import Probe
+from tests.chaos.searching import Search
+from tests.chaos.writing import want
 
 CHECK_EVERY = 10
 RECOVERED_SECONDS = 90.0
@@ -47,6 +49,10 @@ class Report:
     repeated: int = 0
     answers: dict[str, int] = field(default_factory=dict)
     rounds: int = 0
+    erased: int = 0
+    """Parts of customers that were erased."""
+    told: dict[str, int] = field(default_factory=dict)
+    """Messages by how they stand, and webhooks."""
 
 
 def drawn(seed: int, count: int, kinds: list[int] | None) -> list[int]:
@@ -71,8 +77,11 @@ async def run(
         generator = Generator(here, seed)
         generator.merging = await _merges(here)
         observer, oracle = Observer(here), Oracle(generator.ledger)
+        await observer.keys.begin()
+        search = Search(here, oracle.forgotten)
         probe = Probe(here, generator)
         segment = await _segment(here)
+        await want(here)
         bench = Bench(here, generator, observer, probe, random.Random(seed + 2))
         generator.start()
         try:
@@ -82,7 +91,7 @@ async def run(
             for n, number in enumerate(numbers, start=1):
                 await _one(bench, probe, number, report)
                 if n % check_every == 0 or n == len(numbers) or generator.ledger.wrong:
-                    await _check(bench, probe, oracle, segment, report)
+                    await _check(bench, oracle, search, segment, report)
                 if report.wrong:
                     break
         except Exception:  # noqa: BLE001 - the report says what it was
@@ -92,8 +101,10 @@ async def run(
             report.events = len(generator.ledger.sent)
             report.commands = len(generator.ledger.commands)
             report.repeated = oracle.repeated
+            report.erased = len(oracle.forgotten.erased)
             report.answers = {f"{s} {code}": n for (s, code), n in sorted(probe.answers.items())}
             report.rounds = probe.rounds
+            report.told = dict(oracle.told.stands)
             await generator.stop()
             await probe.hold()
             await observer.close()
@@ -119,20 +130,30 @@ async def _one(bench: Bench, probe: Probe, number: int, report: Report) -> None:
         report.wrong.append(f"O8: {name} ended with {code}: {bench.here.said(name)}")
 
 
-async def _check(bench: Bench, probe: Probe, oracle: Oracle, segment: str, report: Report) -> None:
+async def _check(
+    bench: Bench, oracle: Oracle, search: Search, segment: str, report: Report
+) -> None:
     """Wait until all is quiet, and look at everything."""
     await bench.generator.hold()
-    await probe.hold()
+    await bench.probe.hold()
     try:
         await bench.here.ready(seconds=90)
         report.quiet.append(await bench.observer.quiet())
+        await bench.receipts()
+        await bench.observer.quiet()
     except AssertionError as error:
         report.wrong += oracle.check_log(await bench.observer.lines())
         report.wrong.append(f"O8: {error}")
         return
     report.wrong += oracle.check(await bench.observer.look(segment))
+    report.wrong += await search.look()
+    if search.new and not report.wrong:  # what one looks at is made anew
+        report.wrong += await search.look_again(bench.observer.quiet)
+        report.wrong += oracle.check(await bench.observer.look(segment))
     print(
-        f"     quiet after {report.quiet[-1]:.1f} s, {len(report.wrong)} things wrong", flush=True
+        f"     quiet after {report.quiet[-1]:.1f} s, {len(oracle.forgotten.erased)} parts erased,"
+        f" {len(report.wrong)} things wrong",
+        flush=True,
     )
     bench.go()
 
@@ -173,6 +194,7 @@ def summary(report: Report) -> str:
         f"well again: median {seconds[len(seconds) // 2]:.1f} s, at most {seconds[-1]:.1f} s",
         f"quiet after: at most {max(report.quiet, default=0):.1f} s",
         f"{report.events} events, {report.commands} commands, {report.repeated} records sent again",
+        f"{report.erased} parts erased; messages: {report.told}",
         f"{report.rounds} canary rounds; reads: {report.answers}",
         f"{len(wrong)} things wrong",
     ]

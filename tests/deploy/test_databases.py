@@ -16,7 +16,7 @@ from deploy.local.temporary import main
 def test_names_and_variables():
     assert database_name("log", "") == "log"
     assert database_name("log", "brand") == "brand.log"
-    urls = {name: f"postgresql:///{name}" for name in ("log", "access")}
+    urls = {name: f"postgresql:///{name}" for name in ("log", "access", "keyring")}
     urls |= {name: f"postgresql:///{name}" for name in SERVICES}
     assert database_variables(urls)["PROFILE_DATABASE_URL"] == "postgresql:///profile"
     assert database_variables(urls)["EVENT_LOG_URL"] == "postgresql:///log"

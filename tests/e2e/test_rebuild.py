@@ -6,7 +6,7 @@ import os
 import random
 import signal
 import sys
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -16,7 +16,7 @@ import pytest
 from deploy.local.run import ROOT
 from shared.kernel import open_kernel
 from shared.rebuild import BESIDE, Rebuild, swapped_tables
-from tests.world import World, environment, world
+from tests.world import World, add_worker, environment, world
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 
@@ -249,3 +249,112 @@ async def test_killed_at_any_moment_the_old_rows_serve_on(postgres):
         assert differing(await kept(here, "profile"), rows) == []
         async with here.kernels["profile"].database.read() as conn:
             assert await conn.fetchval("SELECT to_regnamespace($1)", BESIDE) is None
+
+
+async def test_what_no_worker_had_folded_is_kept_beside_the_rows_too(postgres):
+    """Whose identifiers are whose, policies, erasures: the worker is away, and only the rebuild folds them."""
+    async with AsyncExitStack() as stack:
+        names = ("interaction", "profile")
+        here = await stack.enter_async_context(world(postgres, services=names, workers=False))
+        await add_worker(stack, here, "interaction")
+        async with AsyncExitStack() as meanwhile:
+            await add_worker(meanwhile, here, "profile")
+            await publish(here, events(0, 100))
+            await here.settled(60)
+        del here.workers["profile"]
+        profile = here.client("profile")
+        erased = (await profile.get("/v1/customers/member_no:M1")).json()["id"]
+        answer = await profile.post("/v1/erasures", json={"customer": erased})
+        assert answer.status_code in {201, 202}, answer.text
+        policy = (await profile.get("/v1/policies/tags")).json()["body"]
+        answer = await profile.put("/v1/policies/tags", json=policy | {"night_share": 0.9})
+        assert answer.status_code in {200, 202}, answer.text
+        await publish(here, [one | {"customer": {"member_no": "new"}} for one in events(500, 3)])
+        await here.settled(60)
+        await rebuild(here, "profile")
+        assert (await profile.get("/v1/customers/member_no:new")).status_code == 200
+        assert (await profile.get("/v1/customers/member_no:M1")).status_code == 404
+        assert (await profile.get(f"/v1/customers/{erased}")).json()["erased"]
+        await add_worker(stack, here, "profile")
+        await here.settled(60)
+        receipt = (await profile.get("/v1/erasures")).json()["items"][0]
+        assert "profile" in {one["service"] for one in receipt["parts"][0]["services"]}
+        assert (await profile.get("/v1/policies/tags")).json()["body"]["night_share"] == 0.9
+        rows = await kept(here, "profile")
+        await rebuild(here, "profile")
+        await here.settled(60)
+        assert differing(await kept(here, "profile"), rows) == []
+
+
+async def begun(here: World, processes: int) -> asyncio.subprocess.Process:
+    """The command, as an operator types it."""
+    variables = os.environ | environment(here.urls) | {"REBUILD_PROCESSES": str(processes)}
+    return await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "services.profile.rebuild", cwd=ROOT, env=variables,
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+
+
+async def test_several_processes_make_the_same_rows(postgres):
+    """Also of customers whose parts are folded by different ones, and of what comes meanwhile."""
+    async with world(postgres, services=("interaction", "profile")) as here:
+        await publish(here, events(0, 600))
+        await here.settled(90)
+        for n in range(1, 25, 4):
+            parts = [f"member_no:M{m}" for m in range(n, n + 3)]
+            merged = await here.client("profile").post("/v1/merges", json={"parts": parts})
+            assert merged.status_code == 201, merged.text
+        await here.settled(60)
+        rows = await kept(here, "profile")
+        for processes in (4, 1):
+            more = [
+                one
+                for one in events(10_000 * processes, 150)
+                if one["type"] == "purchase.completed" and processes > 1
+            ]
+            process = await begun(here, processes)
+            async with read_all_the_time(here, "profile"):
+                await publish(here, more)
+                said, wrong = await asyncio.wait_for(process.communicate(), 60)
+            assert process.returncode == 0, wrong
+            assert b"the new rows serve" in said
+            await here.settled(90)
+            if processes > 1:
+                rows = await kept(here, "profile")
+        assert differing(walked(await kept(here, "profile")), walked(rows)) == []
+        assert "rebuild" not in {cause for _, cause in (await announced(here, "profile")).values()}
+
+
+def walked(rows: dict[str, list[str]]) -> dict[str, list[str]]:
+    """Without how far the path of a part was walked: where the part is one with others that is only walked anew, and
+    how far it had been before depends on the batches."""
+    made = []
+    for row in map(orjson.loads, rows["profile"]):
+        row["state"] = {k: v for k, v in row["state"].items() if k not in ("walker", "stale")}
+        made.append(orjson.dumps(row, option=orjson.OPT_SORT_KEYS).decode())
+    return rows | {"profile": sorted(made)}
+
+
+async def test_one_of_several_processes_is_killed(postgres):
+    """Then there is no rebuild, said in a sentence; and none of them goes on when the first one is killed."""
+    async with world(postgres, services=("interaction", "profile")) as here:
+        await publish(here, events(0, 300))
+        await here.settled(90)
+        rows = await kept(here, "profile")
+        for kill_first in (False, True):
+            process = await begun(here, 3)
+            helpers = []
+            while len(helpers) < 2:
+                children = ROOT.joinpath(f"/proc/{process.pid}/task/{process.pid}/children")
+                helpers = [int(pid) for pid in children.read_text().split()]
+                assert process.returncode is None
+                await asyncio.sleep(0.005)
+            os.kill(process.pid if kill_first else helpers[0], signal.SIGKILL)
+            _, wrong = await asyncio.wait_for(process.communicate(), 60)
+            if kill_first:
+                await asyncio.sleep(2)
+            else:
+                assert process.returncode == 1
+                assert b"a process that helped has ended; the old rows serve on" in wrong
+            assert not any(ROOT.joinpath(f"/proc/{pid}").exists() for pid in helpers)
+            assert differing(await kept(here, "profile"), rows) == []

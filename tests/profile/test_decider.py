@@ -6,10 +6,11 @@ from pydantic import ValidationError
 from services.profile.commands import AddTag, CreateCustomer, EditCustomer, RemoveTag
 from services.profile.decider import TAGS, decide
 from shared.errors import Conflict, NotFound, Unprocessable
-from shared.language import CustomerDescribed, CustomerEdited, TagAdded, TagRemoved
+from shared.language import CustomerDescribed, CustomerEdited, CustomerErased, TagAdded, TagRemoved
 from tests.profile.folding import Story
 
 EMPTY = Story()
+ERASED = CustomerErased(erasure="01934b5c-7a00-7000-8000-0000000000ee", by="privacy.office")
 TAGGED = Story()(0, TagAdded("vip", "li.na", "why"))
 NAMED = Story()(0, CustomerDescribed({"name": "Li", "region": "Shanghai"}))
 
@@ -49,6 +50,15 @@ REFUSED = [
         AddTag(tag="one more"),
         Conflict,
         "too_many_tags",
+    ),
+    *(
+        (Story()(0, TagAdded("vip", "li.na"), ERASED), command, Conflict, "customer_erased")
+        for command in (
+            AddTag(tag="vip"),
+            RemoveTag(tag="vip"),
+            CreateCustomer(name="Li"),
+            EditCustomer(),
+        )
     ),
 ]
 

@@ -61,7 +61,8 @@ async def test_one_customer(scoring):
     assert answer.status_code == 200
     assert "Tenure-Freshness" in answer.headers
     body = answer.json()
-    assert set(body) == {"customer_id", "at", *SCORES, "prospect"}
+    assert set(body) == {"customer_id", "erased", "at", *SCORES, "prospect"}
+    assert body["erased"] is False
     assert all(body[name] for name in SCORES if name != "satisfaction")
     assert body["customer_id"] == str(customer(7))
     churn, rfm = body["churn"], body["rfm"]
@@ -104,6 +105,7 @@ async def test_who_never_bought(scoring):
     answer = await scoring.get(f"/v1/scores/{customer(PEOPLE + 1)}")
     assert answer.json() == {
         "customer_id": str(customer(PEOPLE + 1)),
+        "erased": False,
         "at": None,
         **dict.fromkeys((*SCORES, "prospect")),
     }

@@ -10,11 +10,12 @@ from uuid import UUID, uuid4
 import pytest
 from starlette.requests import Request
 
-from shared import commands, metrics
+from shared import commands, metrics, migrations
 from shared.commands import Decision, Done, Outcome, execute, transact
 from shared.errors import Conflict, NotFound, Problem, Unavailable, Unprocessable
 from shared.http.routes import Templates
 from shared.ids import partition_of
+from shared.keyring import Keyring
 from shared.language import TagAdded
 from shared.loop import runner as loop_runner
 from shared.loop.worker import Worker
@@ -39,9 +40,17 @@ def in_haste(monkeypatch):
 
 
 @pytest.fixture
-async def kernel(bench: Bench):
+async def keyring(database: str):
+    await migrations.upgrade("keyring", database)
+    made = Keyring(database, seconds=60)
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+async def kernel(bench: Bench, keyring: Keyring):
     await bench.leases().prepare()
-    made = bench.kernel("api", process="api")
+    made = replace(bench.kernel("api", process="api"), keyring=keyring)
     yield made
     await made.close()
 

@@ -87,6 +87,7 @@ async def test_every_database_may_go_back(postgres, log_url):
     settings = KernelSettings(
         event_log_url=log_url or urls["log"],
         access_url=urls["access"],
+        keyring_url=urls["keyring"],
         namespace=f"b{secrets.token_hex(4)}" if log_url else "",
         partitions=PARTITIONS,
         lease_seconds=5,

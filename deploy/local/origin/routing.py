@@ -21,11 +21,13 @@ _OWNED = {
         "/v1/batch",
         "/v1/quarantine/interaction",
         "/v1/audit/interaction",
+        "/v1/webhooks",
     ),
     "profile": (
         "/v1/customers",
         "/v1/tags",
         "/v1/merges",
+        "/v1/erasures",
         "/v1/policies/lifecycle",
         "/v1/policies/tags",
         "/v1/policies/merging",
@@ -45,7 +47,7 @@ _OWNED = {
         "/v1/quarantine/scoring",
         "/v1/audit/scoring",
     ),
-    "campaign": ("/v1/segments", "/v1/quarantine/campaign", "/v1/audit/campaign"),
+    "campaign": ("/v1/segments", "/v1/messages", "/v1/quarantine/campaign", "/v1/audit/campaign"),
 }
 _OWNERS = {prefix: service for service, prefixes in _OWNED.items() for prefix in prefixes}
 

@@ -79,6 +79,8 @@ WHY: dict[str, Any] = {
     "segment_id": SEGMENT["id"],
     "member": False,
     "since": None,
+    "erased": False,
+    "note": None,
     "as_of": "2026-11-20T04:04:00Z",
     "version": 1,
     "conditions": [
@@ -92,4 +94,35 @@ WHY: dict[str, Any] = {
             "text": "Lifecycle state is one of Silent, Lost: no (found: Mature)",
         }
     ],
+}
+
+SEND_MESSAGE: dict[str, Any] = {
+    "customer": "member_no:M42",
+    "channel": "email",
+    "purpose": "service",
+    "subject": "Your order is on its way",
+    "text": "Dear {{name|customer}},\n\nyour order A-1001 has left us today.",
+}
+
+MESSAGE: dict[str, Any] = {
+    "id": "01934b5c-7a00-7000-8000-0000000000dd",
+    "customer_id": _CUSTOMER,
+    "channel": "email",
+    "purpose": "service",
+    "topic": None,
+    "status": "sent",
+    "label": "Sent",
+    "reason": None,
+    "explanation": None,
+    "subject": "Your order is on its way",
+    "text": "Dear {{name|customer}},\n\nyour order A-1001 has left us today.",
+    "to": "li.lei@example.com",
+    "created_at": "2026-11-20T04:00:00Z",
+    "created_by": "marketing",
+    "send_at": None,
+    "due_at": None,
+    "attempts": 1,
+    "sent_at": "2026-11-20T04:00:01Z",
+    "done_at": "2026-11-20T04:00:01Z",
+    "wanted_by": "marketing",
 }

@@ -19,11 +19,14 @@ from services.campaign.api.answers import (
 from services.campaign.api.examples import DETAIL, FIELDS, MEMBER, MOVE, SEGMENT, WHY
 from services.campaign.api.reads import READS
 from services.campaign.projection import AUDIENCE
+from services.campaign.projector import forget
 from services.campaign.projector.explain import explain
 from services.campaign.projector.rules import compile_rule
 from services.campaign.projector.subject import Subject
+from services.campaign.words import NOTES
 from shared.as_of import AsOf, OnBasis, as_it_was
 from shared.database import ReadConnection
+from shared.erasing import erased_among
 from shared.grouping import parts_of
 from shared.http.answers import answer
 from shared.http.language import Lang
@@ -31,6 +34,7 @@ from shared.http.openapi import Customer, kernel_of, page_of, shown
 from shared.http.paging import Between, Page, cut_page, decode_cursor, page_answer
 from shared.identity import find_customer
 from shared.kernel import Kernel
+from shared.words import say
 
 router = APIRouter(prefix="/v1/segments", tags=["segments"], dependencies=READS)
 
@@ -81,7 +85,8 @@ async def list_members(
     as_of: AsOf = None,
     basis: OnBasis = "business",
 ) -> Response:
-    """Customers of a segment, by id; with `as_of` those who belonged to it then, as its history has it."""
+    """Customers of a segment, by id; with `as_of` those who belonged to it then, as its history has it, without
+    those who were erased since."""
     after = decode_cursor(page.cursor, tuple[UUID])[0] if page.cursor else None
     async with kernel_of(request).database.read() as conn:
         await queries.find_segment(conn, segment)
@@ -106,7 +111,7 @@ async def why(
     basis: OnBasis = "business",
 ) -> Response:
     """Every condition of the rule with its verdict and what is known of the customer. With `as_of` what today's rule
-    says of the customer as they were then."""
+    says of the customer as they were then. Who was erased belongs to none, then and now: `note` says so."""
     kernel = kernel_of(request)
     async with kernel.database.snapshot() as conn:
         one = await queries.find_segment(conn, segment)
@@ -114,7 +119,11 @@ async def why(
             asked = await queries.find_asked(conn, customer, kernel.service.version)
     if as_of is not None:
         then = await as_it_was(request, AUDIENCE, customer, as_of, basis)
-        asked = queries.Asked(then.head, then.state, then.clock, then.told)
+        async with kernel.database.read() as conn:
+            gone = await erased_among(conn, then.parts)
+        state = forget(then.state) if len(gone) == len(then.parts) else then.state
+        asked = queries.Asked(then.head, state, then.clock, then.told)
+    erased = asked.state.erased
     rule = compile_rule(one.rule)
     subject = Subject(asked.state, asked.clock, kernel.settings.timezone)
     findings = explain(rule, subject)
@@ -122,8 +131,10 @@ async def why(
         {
             "customer_id": asked.customer_id,
             "segment_id": one.id,
-            "member": rule.test(subject),
-            "since": queries.since(asked.told, one.id),
+            "member": rule.test(subject) and not erased,
+            "since": None if erased else queries.since(asked.told, one.id),
+            "erased": erased,
+            "note": say(NOTES, "erased", language) if erased else None,
             "as_of": subject.time(),
             "version": one.version,
             "conditions": [condition_answer(finding, language) for finding in findings],

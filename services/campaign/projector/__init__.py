@@ -3,7 +3,7 @@
 from services.campaign.projector.announce import EMITS, Told, announce, leave, tell
 from services.campaign.projector.derive import derive
 from services.campaign.projector.evolve import CONSUMES, decoded, evolve, item_keys
-from services.campaign.projector.state import Audience, Item, merge, needs_items, walk
+from services.campaign.projector.state import Audience, Item, forget, merge, needs_items, walk
 from services.campaign.projector.view import View
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "decoded",
     "derive",
     "evolve",
+    "forget",
     "item_keys",
     "leave",
     "merge",

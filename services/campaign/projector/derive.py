@@ -14,13 +14,17 @@ def derive(state: Audience, clock: datetime | None, policies: Policies) -> View:
     """The segments at `clock` (UTC). None, or a clock behind the facts: at the last fact instead.
 
     Days are local, by the offset of the customer's latest fact; where no fact says one, of the
-    installation's time zone. So a view holds at least from midnight to midnight.
+    installation's time zone. So a view holds at least from midnight to midnight. Who was erased is in no
+    segment, whatever its rule asks and however much time passes.
     """
     segments = segments_in_force(policies)
     subject = Subject(state, clock, segments.timezone)
     heard = state.last_fact
     if clock is None and heard is None:
         return View(policy=segments.label)
+    if state.erased:
+        assert heard is not None, "the erasure was heard"
+        return View(policy=segments.label, at=moment(heard), erased=True)
     natural = subject.zone.midnight(subject.today)
     if heard is not None:
         natural = max(natural, heard)

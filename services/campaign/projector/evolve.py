@@ -13,6 +13,7 @@ from services.campaign.projector.state import (
     Sums,
     contact_key,
     count_contact,
+    forget,
     joined_ends,
     merged_item,
     trim_fields,
@@ -35,6 +36,8 @@ from shared.language import (
     Contribution,
     CustomerDescribed,
     CustomerEdited,
+    CustomerErased,
+    CustomerForgotten,
     CustomerIdentified,
     CustomerNumbered,
     CustomerRegrouped,
@@ -50,7 +53,11 @@ from shared.language import (
     MessageClicked,
     MessageComplained,
     MessageDelivered,
+    MessageFailed,
     MessageOpened,
+    MessageSent,
+    MessageUncertain,
+    MessageWithheld,
     PolicyPublished,
     PurchaseCancelled,
     PurchaseCompleted,
@@ -78,7 +85,8 @@ _OF_THE_STREAM = frozenset({"clock.ticked", "history.closed", "policy.published"
 _SILENT = frozenset(
     {
         *("identifiers.linked", "customer.numbered", "customer.regrouped"),
-        *("complaint.assigned", "score.matrix_reviewed"),
+        *("complaint.assigned", "customer.forgotten", "score.matrix_reviewed"),
+        *(f"message.{outcome}" for outcome in ("sent", "uncertain", "failed", "withheld")),
     }
 )
 CONSUMES = frozenset(
@@ -152,15 +160,23 @@ def evolve(state: Audience, event: Event) -> Audience:  # noqa: C901, PLR0912, P
             state.matrix = shown_last(state.matrix, Shown(event.sequence, data.matrix))
         case ClockTicked() | HistoryClosed() | PolicyPublished():
             pass  # of the stream, not of a customer
+        case CustomerErased():
+            state.erased = True
+            state.heard = greatest(state.heard, micros(event.time))
+        case CustomerForgotten():
+            pass  # what a service did about an erasure
         case CustomerNumbered() | CustomerRegrouped() | IdentifiersLinked():
             pass  # no rule asks for it
+        case MessageSent() | MessageUncertain() | MessageFailed() | MessageWithheld():
+            pass  # what we did; what the customer made of it is told by others
         case ComplaintAssigned() | MatrixReviewed():
             pass  # no rule asks for it
         case SegmentEntered() | SegmentLeft():
             pass  # what was told is the difference's business
         case _:
             assert_never(data)
-    return state
+    # What was sealed before the erasure may stand behind it on the log and still be opened for a moment.
+    return forget(state) if state.erased else state
 
 
 def item_keys(event: Event) -> tuple[str, ...]:

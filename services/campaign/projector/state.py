@@ -107,6 +107,8 @@ class Audience(msgspec.Struct, omit_defaults=True, gc=False):
     churn_band: Shown[Any] | None = None
     rfm_class: Shown[Any] | None = None
     matrix: Shown[Any] | None = None
+    erased: bool = False
+    """The person asked to be forgotten: who they are is not in here, and does not come in any more."""
     items: dict[str, Item] = {}
 
     @property
@@ -188,6 +190,13 @@ def count_contact(state: Audience, contact: Item, number: int) -> None:
         count(state.counts, RECORDED, day, number)
 
 
+def forget(state: Audience) -> Audience:
+    """Leave what says nothing of who it was: what they did, and what was made of it."""
+    state.erased = True
+    state.fields, state.identifiers, state.consents, state.marks = {}, {}, {}, {}
+    return state
+
+
 def merge(mine: Audience, theirs: Audience) -> Audience:
     """The state of one customer whose facts were folded in two parts, with all their child rows."""
     items = joined(mine.items, theirs.items, merged_item)
@@ -213,6 +222,7 @@ def merge(mine: Audience, theirs: Audience) -> Audience:
         churn_band=shown_last(mine.churn_band, theirs.churn_band),
         rfm_class=shown_last(mine.rfm_class, theirs.rfm_class),
         matrix=shown_last(mine.matrix, theirs.matrix),
+        erased=mine.erased and theirs.erased,
         items=items,
     )
     for key in mine.items.keys() & theirs.items.keys():  # both have counted what they know of it

@@ -24,3 +24,5 @@ class View(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     by_rule: bool = False
     """The policy is younger than all facts and the last midnight."""
     due_at: datetime | None = None
+    erased: bool = False
+    """Of somebody who asked to be forgotten: in no segment."""

@@ -22,6 +22,7 @@ from services.interaction.cases import (
     Step,
     case_of,
 )
+from services.interaction.erasing import refuse_erased
 from services.interaction.filing import case_in, locked_case, read_case
 from services.interaction.queries import heads_of
 from services.interaction.recording import Prepared, event_of, read_object, record
@@ -275,6 +276,7 @@ class Stepping:
             if found is None:
                 raise NotFound("complaint_not_found")
             customer_id, case = found
+            await refuse_erased(conn, customer_id)
             check_if_match(self._if_match, _etag(case))
             if case.status not in TRANSITIONS[name]:
                 allowed = ", ".join(sorted(TRANSITIONS[name]))

@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from services.interaction.api import requests
 from services.interaction.arrivals import Arrival
+from services.interaction.erasing import refuse_erased, undisturbed
 from services.interaction.queries import heads_of
 from services.interaction.recording import Prepared, event_of, read_object, record
 from services.interaction.tables import contact
@@ -205,12 +206,14 @@ async def retract_interaction(
     reason = body.reason if body else None
 
     async def take_back(conn: Connection, now: datetime) -> Done:
+        await undisturbed(conn)
         row = await conn.fetchrow(
             "SELECT * FROM contact WHERE id = $1 FOR UPDATE",
             interaction_id,
         )
         if row is None:
             raise NotFound("interaction_not_found")
+        await refuse_erased(conn, row["customer_id"])
         if row["retracted_at"] is not None:
             raise Conflict("interaction_retracted")
         await conn.execute(

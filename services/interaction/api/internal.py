@@ -51,8 +51,7 @@ class Until(BaseModel):
 async def post_past(request: Request, customer: UUID, body: Until) -> Response:
     """Every event of a customer up to a moment, as the log has it."""
     kernel: Kernel = request.app.state.kernel
-    async with kernel.database.snapshot() as conn:
-        past = await past_of(conn, customer, body.at, body.basis, body.types)
+    past = await past_of(kernel, customer, body.at, body.basis, body.types)
     return Response(msgspec.json.encode(past), media_type="application/json")
 
 

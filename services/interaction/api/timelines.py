@@ -4,13 +4,16 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
+import orjson
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
-from services.interaction.queries import event_of, events_of, is_known
+from services.interaction.queries import events_of, is_known
+from services.interaction.showing import shown
 from services.interaction.words import summary
 from shared.access import require
 from shared.database import Row
+from shared.erasing import erased_among
 from shared.errors import NotFound
 from shared.grouping import parts_of
 from shared.http import openapi
@@ -43,6 +46,7 @@ _EXAMPLE = {
         }
     ],
     "next_cursor": None,
+    "erased": False,
 }
 
 
@@ -67,7 +71,8 @@ async def get_timeline(
     ] = "-time",
 ) -> Response:
     """Every canonical event of a customer (UUID, number or `type:value`) and of all who are one with them, newest
-    first. `retracted_at` says when a contact that somebody had recorded was taken back: it counts no more."""
+    first. `retracted_at` says when a contact that somebody had recorded was taken back: it counts no more. Of who was
+    erased it is what is left: `erased` says so."""
     _, newest_first = parse_sort(sort, ("time",))
     kernel: Kernel = request.app.state.kernel
     after = decode_cursor(page.cursor, tuple[datetime, UUID]) if page.cursor else None
@@ -85,12 +90,16 @@ async def get_timeline(
         )
         if not rows and not await is_known(conn, parts[0]):
             raise NotFound("customer_not_found")
-    shown, cursor = cut_page(rows, page.limit, lambda row: (row["time"], row["event_id"]))
-    return answer(page_answer([_entry(row, language) for row in shown], cursor, total))
+        erased = await erased_among(conn, parts)
+    page_rows, cursor = cut_page(rows, page.limit, lambda row: (row["time"], row["event_id"]))
+    values = await shown(kernel.keyring, page_rows, erased)
+    items = [_entry(row, value, language) for row, value in zip(page_rows, values, strict=True)]
+    whole = {"erased": len(erased) == len(parts)}
+    return answer(page_answer(items, cursor, total) | whole)
 
 
-def _entry(row: Row, language: Language) -> dict[str, Any]:
-    event = event_of(row)
+def _entry(row: Row, value: bytes, language: Language) -> dict[str, Any]:
+    event = orjson.loads(value)
     data = event["data"]
     return {
         "id": event["id"],

@@ -23,6 +23,7 @@ def customer_answer(found: Found, language: Language) -> dict[str, Any]:
         "kind": view.kind,
         "name": view.name,
         "status": view.status,
+        "erased": view.erased,
         "owner": view.owner,
         "merged_from": found.merged_from,
         "identifiers": view.identifiers,

@@ -1,8 +1,12 @@
 """`/v1/customers`: the whole picture of a customer, the list, the summary, the path of states."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Any, Literal
+from uuid import UUID
 
+import msgspec
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
@@ -11,11 +15,15 @@ from services.profile.api.answers import customer_answer, etag, step_answer
 from services.profile.api.examples import CUSTOMER, PATH, SUMMARY, TAGS
 from services.profile.api.scores import Scoring
 from services.profile.projection import PROFILE
+from services.profile.projector import Profile
 from services.profile.projector.lifecycle import STATES
 from services.profile.projector.rules import BUILT_IN_LIFECYCLE
 from services.profile.words import tag_label
 from shared.access import require
 from shared.as_of import AsOf, Basis, OnBasis, as_it_was
+from shared.codec import Event
+from shared.database import uuid_of
+from shared.erasing import erased_among
 from shared.http.answers import answer
 from shared.http.language import Lang, language_of_scope
 from shared.http.openapi import Customer, kernel_of, page_of, shown
@@ -30,6 +38,7 @@ from shared.http.paging import (
 from shared.http.shortcuts import Shortcut
 from shared.http.texts import OneOf
 from shared.moments import micros, moment
+from shared.projection import Projection
 from shared.reading import WAIT_FOR, read_manners
 from shared.words import Language, label
 from shared.words.labels import LABELS
@@ -65,6 +74,9 @@ async def filters_of(
         str | None,
         Query(max_length=200, description="Part of name (pinyin too), number or identifier."),
     ] = None,
+    erased: Annotated[
+        bool, Query(description="Those who were erased, whom no other list has.")
+    ] = False,
 ) -> queries.Filters:
     """The filters of the list, as a dependency."""
     return queries.Filters(
@@ -77,6 +89,7 @@ async def filters_of(
         rfm_class=rfm_class,
         currency=currency,
         q=q,
+        erased=erased,
     )
 
 
@@ -186,8 +199,28 @@ async def _as_it_was(
     request: Request, customer: str, at: datetime, basis: Basis, language: Language
 ) -> dict[str, Any]:
     then = await as_it_was(request, PROFILE, customer, at, basis)
-    found = queries.Found(then.head, then.view, then.told, then.clock)
+    async with kernel_of(request).database.read() as conn:
+        erased = await erased_among(conn, then.parts)
+    if erased:
+        then = await as_it_was(request, _without(erased), customer, at, basis)
+    view = then.view
+    if erased.keys() >= set(then.parts):
+        view = msgspec.structs.replace(view, status=projector.ERASED, erased=True)
+    found = queries.Found(then.head, view, then.told, then.clock)
     return customer_answer(found, language) | {"merged_from": then.parts[1:]}
+
+
+def _without(erased: Mapping[UUID, datetime]) -> Projection[Any, Any, Any]:
+    """The projection where these parts were erased before anything was known of them: what stands in the clear on the
+    log and may say who they were is left out as well."""
+
+    def evolve(state: Profile, event: Event) -> Profile:
+        at = erased.get(uuid_of(event.subject))
+        if at is not None:
+            state.erased = micros(at)
+        return PROFILE.evolve(state, event)
+
+    return replace(PROFILE, evolve=evolve)
 
 
 @router.get("/v1/customers/{customer}/lifecycle", responses=shown(PATH, "The path of states."))

@@ -19,7 +19,7 @@ from services.profile.projector import Profile, derive
 from services.profile.queries import Found
 from shared.access import Caller, require
 from shared.commands import Decision, Outcome, execute, headers_of, wait_until_folded
-from shared.errors import NotFound
+from shared.errors import Conflict, NotFound
 from shared.http.answers import answer
 from shared.http.bodies import read_body
 from shared.http.etags import IfMatch, check_if_match
@@ -171,6 +171,8 @@ async def edit_customer(
     position = ""
     if body.identifiers:
         check_if_match(if_match, etag(found.view))  # before anything is given away
+        if found.view.erased:
+            raise Conflict("customer_erased")
         position = (await _identities(request).mint(body.identifiers, found.customer_id)).position
     outcome = await execute(
         request,

@@ -45,6 +45,7 @@ CUSTOMER: dict[str, Any] = {
     "kind": "person",
     "name": "李雷",
     "status": "active",
+    "erased": False,
     "owner": "chen.li",
     "merged_from": [],
     "identifiers": [{"type": "member_no", "value": "M42", "first_seen_at": "2026-09-01T04:00:00Z"}],
@@ -195,4 +196,31 @@ PREVIEW: dict[str, Any] = {
     "after": _PICTURE,
     "events": {"total": 3, "by_type": {"customer.regrouped": 2, "tag.gained": 1}},
     "notes": [],
+}
+
+ERASURE: dict[str, Any] = {
+    "id": "01999c20-7d3e-7a44-8b91-6c2f0e5d4a12",
+    "customer_id": "01999a6e-3c0a-7b52-9a55-3f0e8d1c2b7c",
+    "number": "C2026000124",
+    "status": "running",
+    "label": "进行中",
+    "requested_at": "2026-11-23T02:10:00Z",
+    "requested_by": "privacy.office",
+    "done_at": None,
+    "parts": [
+        {
+            "customer_id": "01999a6e-3c0a-7b52-9a55-3f0e8d1c2b7c",
+            "erased_at": "2026-11-23T02:10:00Z",
+            "key_destroyed_at": "2026-11-23T02:10:00Z",
+            "services": [
+                {"service": "profile", "at": "2026-11-23T02:10:01Z", "latest": None},
+                {
+                    "service": "interaction",
+                    "at": "2026-11-23T02:10:01Z",
+                    "latest": "2027-02-28T02:10:00Z",
+                },
+            ],
+        }
+    ],
+    "latest": "2027-02-28T02:10:00Z",
 }

@@ -27,8 +27,8 @@ class Identities:
     async def mint(self, identifiers: Mapping[str, str], customer_id: UUID | None = None) -> Minted:
         """The customer of these identifiers, or a new one; or give them to `customer_id`.
 
-        Raises Conflict("identifier_taken"), Unprocessable, and Unavailable while interaction is
-        away.
+        Raises Conflict("identifier_taken"), Conflict("customer_erased"), Unprocessable, and
+        Unavailable while interaction is away.
         """
         body: dict[str, object] = {"identifiers": dict(identifiers)}
         if customer_id is not None:
@@ -45,7 +45,8 @@ class Identities:
         if response.status_code == httpx.codes.OK:
             return Minted(UUID(answer["customer_id"]), answer["position"] or "")
         if response.status_code == httpx.codes.CONFLICT:
-            raise Conflict("identifier_taken")
+            erased = answer.get("code") == "customer_erased"
+            raise Conflict("customer_erased") if erased else Conflict("identifier_taken")
         if response.status_code == httpx.codes.UNPROCESSABLE_ENTITY:
             errors = [
                 FieldError(error["pointer"], error["code"]) for error in answer.get("errors", [])

@@ -141,10 +141,22 @@ async def read_merge(request: Request, merge: MergeId, language: Lang) -> Respon
 
 
 async def named(conn: Connection | ReadConnection, references: Sequence[str]) -> list[UUID]:
-    """The customers that a caller names, each once. Raises NotFound."""
+    """The customers that a caller names, each once. Raises NotFound, Conflict("customer_erased")."""
     found = [await find_customer(conn, reference) for reference in references]
     await keeping.check_exist(conn, found)
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(await _left(conn, found)))
+
+
+async def _left(conn: Connection | ReadConnection, parts: Sequence[UUID]) -> list[UUID]:
+    """The same customers by parts that were not erased. Raises Conflict("customer_erased") where one has none."""
+    erased = await keeping.erased_parts(conn, parts)
+    if not erased:
+        return list(parts)
+    groups = await keeping.groups_of(conn, erased)
+    left = [groups[part].head if part in erased else part for part in parts]
+    if await keeping.erased_parts(conn, left):
+        raise Conflict("customer_erased")
+    return left
 
 
 @router.post(
@@ -201,8 +213,7 @@ async def _proposed(conn: Connection, merge_id: UUID) -> list[UUID]:
         raise Conflict("already_merged")
     if row["status"] != "proposed":
         raise Conflict("merge_not_open", params={"status": row["status"]})
-    parts: list[UUID] = row["parts"]
-    return parts
+    return await _left(conn, row["parts"])
 
 
 @router.delete("/v1/merges/{merge}", responses=shown(SPLIT, "The merge, undone."))

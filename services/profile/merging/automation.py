@@ -86,7 +86,7 @@ async def _chunk(kernel: Kernel) -> bool:
         )
         if not rows:
             entries += await _again(conn, kernel, rules, now)
-        await OUTBOX.append(conn, entries, now)
+        await OUTBOX.append(conn, await kernel.keyring.seal(entries), now)
     if entries:
         kernel.outbox_hint.give()
     return True
@@ -136,13 +136,15 @@ async def _link(
 
 
 async def _read(conn: Connection, row: Row) -> Link:
-    """A link as it was kept; what an older event did not say is looked up."""
+    """A link as it was kept, without those who were erased since; what an older event did not say is looked up."""
     keys: list[Key] = list(zip(row["types"], row["digests"], strict=True))
     named = dict(zip(keys, row["named"], strict=True))
     if NOBODY in named.values():
         named = await known(conn, keys)
-    named = {key: part for key, part in named.items() if part in row["parts"]}
-    return Link(tuple(row["parts"]), named, frozenset(row["anonymous"]))
+    erased = await keeping.erased_parts(conn, row["parts"])
+    parts = tuple(part for part in row["parts"] if part not in erased)
+    named = {key: part for key, part in named.items() if part in parts}
+    return Link(parts, named, frozenset(row["anonymous"]) - erased)
 
 
 def blocked(rules: MergingRules) -> set[Key]:

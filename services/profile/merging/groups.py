@@ -20,6 +20,7 @@ class Standing:
     """Of the customer number that the part has claimed; None: it has none."""
     known: bool = False
     """Whether it has an identifier other than a cookie's, a device's or an anonymous one."""
+    erased: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +37,12 @@ def alone(part: UUID) -> Group:
 
 
 def head_of(parts: Iterable[UUID], standings: Mapping[UUID, Standing]) -> UUID:
-    """Whoever has the smallest customer number; else a known one before an anonymous one, the smallest id first."""
+    """Whoever has the smallest customer number; else a known one before an anonymous one, the smallest id first. One
+    who was erased only where all are: what is said of the head is sealed with the head's key."""
 
-    def rank(part: UUID) -> tuple[bool, int, bool, UUID]:
-        standing = standings.get(part, Standing())
-        return standing.serial is None, standing.serial or 0, not standing.known, part
+    def rank(part: UUID) -> tuple[bool, bool, int, bool, UUID]:
+        one = standings.get(part, Standing())
+        return one.erased, one.serial is None, one.serial or 0, not one.known, part
 
     return min(parts, key=rank)
 
@@ -72,14 +74,18 @@ def regroup(
     standings: Mapping[UUID, Standing],
 ) -> list[tuple[UUID, Group]]:
     """The parts whose group is another one under these merges, each with it. `before`: the groups of all parts that
-    the merges name, by part. A group that stays as it was keeps its head."""
+    the merges name, by part. A group that stays as it was keeps its head, unless that one alone was erased."""
     changes = []
     for parts in components(before, merges):
-        group = before[parts[0]]
-        if group.parts != parts:
-            group = Group(head_of(parts, standings), parts)
+        group, head = before[parts[0]], head_of(parts, standings)
+        if group.parts != parts or _is_erased(group.head, standings) > _is_erased(head, standings):
+            group = Group(head, parts)
         changes += [(part, group) for part in parts if before[part] != group]
     return sorted(changes, key=lambda change: change[0])
+
+
+def _is_erased(part: UUID, standings: Mapping[UUID, Standing]) -> bool:
+    return standings.get(part, Standing()).erased
 
 
 def heads(parts: Sequence[UUID], groups: Mapping[UUID, Group]) -> list[UUID]:

@@ -17,6 +17,7 @@ from services.profile.merging.groups import (
 )
 from services.profile.merging.judging import Key
 from services.profile.merging.rules import ANONYMOUS
+from services.profile.words import MERGE_REASONS
 from shared.database import Connection, ReadConnection
 from shared.errors import Conflict, NotFound, Unprocessable
 from shared.ids import new_id, partition_of
@@ -99,8 +100,16 @@ async def standings(
         "SELECT customer_id, serial FROM number_claim WHERE customer_id = ANY($1)", list(parts)
     )
     serials = {row["customer_id"]: row["serial"] for row in rows}
-    known = await known_among(conn, parts)
-    return {part: Standing(serials.get(part), part in known) for part in parts}
+    known, erased = await known_among(conn, parts), await erased_parts(conn, parts)
+    return {part: Standing(serials.get(part), part in known, part in erased) for part in parts}
+
+
+async def erased_parts(conn: Connection | ReadConnection, parts: Collection[UUID]) -> set[UUID]:
+    """Those of them who were erased, as decided last."""
+    rows = await conn.fetch(
+        "SELECT customer_id FROM erasure_part WHERE customer_id = ANY($1)", list(parts)
+    )
+    return {row["customer_id"] for row in rows}
 
 
 async def check_exist(conn: Connection | ReadConnection, parts: Sequence[UUID]) -> None:
@@ -243,6 +252,31 @@ async def _tell(
     return entries
 
 
+async def lead_again(
+    conn: Connection, kernel: Kernel, group: Group, at: datetime
+) -> list[tuple[int, Entry]]:
+    """Have somebody else lead a customer whose leading part was erased, under the newest of the merges in force;
+    answer what is to be appended. Under the lock."""
+    parts = list(group.parts)
+    changes = regroup(
+        dict.fromkeys(parts, group), await _in_force(conn, parts), await standings(conn, parts)
+    )
+    row = await conn.fetchrow(
+        "SELECT id, parts, decided_by, decision FROM merge WHERE status = 'merged' AND id IN"
+        " (SELECT merge_id FROM merge_part WHERE customer_id = ANY($1)) ORDER BY revision DESC NULLS LAST LIMIT 1",
+        parts,
+    )
+    if row is None or not changes:
+        return []
+    decider = Decider(row["decided_by"], at, plain_reason(row["decision"]))
+    return await _tell(conn, kernel, row["id"], row["parts"], changes, decider, undone=False)
+
+
+def plain_reason(reason: str) -> str:
+    """A reason of the policy as it is; nothing of what a person wrote about customers of whom one was erased."""
+    return reason if reason in MERGE_REASONS else ""
+
+
 async def matching_proposal(
     conn: Connection, parts: Sequence[UUID], groups: Mapping[UUID, Group]
 ) -> UUID | None:
@@ -270,6 +304,16 @@ async def withdraw_settled(
     groups = await groups_of(conn, [part for row in rows for part in row["parts"]])
     settled = [row["id"] for row in rows if len(set(heads(row["parts"], groups))) < 2]
     await withdraw(conn, settled, decider)
+
+
+async def withdraw_about(conn: Connection, parts: Collection[UUID], decider: Decider) -> None:
+    """Withdraw all open proposals about these."""
+    rows = await conn.fetch(
+        "SELECT id FROM merge WHERE status = 'proposed'"
+        " AND id IN (SELECT merge_id FROM merge_part WHERE customer_id = ANY($1))",
+        list(parts),
+    )
+    await withdraw(conn, [row["id"] for row in rows], decider)
 
 
 async def withdraw(conn: Connection, merges: Sequence[UUID], decider: Decider) -> None:

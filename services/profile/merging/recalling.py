@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from uuid import UUID
 
+from services.profile.merging.keeping import erased_parts, plain_reason
 from services.profile.merging.rules import NAME
 from shared.codec import Event
 from shared.database import Connection
@@ -27,8 +28,9 @@ RETURNING id
 
 
 async def recall_merges(conn: Connection, own: Sequence[tuple[Event, bytes]]) -> None:
-    """Put them back; what is known already, under a higher revision, stays as it is. Proposals are not on the log:
-    they come again with the next event that speaks for them."""
+    """Put them back; what is known already, under a higher revision, stays as it is, and what people wrote about
+    somebody who was erased is gone. Proposals are not on the log: they come again with the next event that speaks for
+    them."""
     for event, _ in own:
         data = event.data
         if not isinstance(data, CustomerRegrouped):
@@ -36,12 +38,13 @@ async def recall_merges(conn: Connection, own: Sequence[tuple[Event, bytes]]) ->
         parts = [UUID(part) for part in data.parts]
         await conn.execute(_GROUP, UUID(event.subject), UUID(data.head), parts, data.revision)
         merge_id, joins = UUID(data.merge), [UUID(part) for part in data.joins or data.parts]
+        gone = await erased_parts(conn, joins)
         changed = await conn.fetchval(
             _MERGE,
             merge_id,
             "split" if data.undone else "merged",
             joins,
-            data.reason,
+            plain_reason(data.reason) if gone else data.reason,
             event.time,
             data.by,
             not data.by.startswith(f"{NAME}@"),

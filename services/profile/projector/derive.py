@@ -32,6 +32,9 @@ ATTRIBUTES = (
 _APART = frozenset({"name", "kind", "status", "owner"})
 _UNKNOWN = dict.fromkeys(ATTRIBUTES)
 
+ERASED = "erased"
+"""The status of whoever was."""
+
 NO_POLICIES: Policies = {}
 
 
@@ -87,7 +90,7 @@ def derive(state: Profile, clock: datetime | None, policies: Policies) -> View:
         name=_name(values),
         number=_value(state.number),
         kind=_label(values.get("kind"), "person"),
-        status=_label(values.get("status"), "active"),
+        status=ERASED if state.erased is not None else _label(values.get("status"), "active"),
         owner=_label(values.get("owner"), "") or None,
         attributes=_attributes(values),
         identifiers=_identifiers(state.identifiers),
@@ -112,6 +115,7 @@ def derive(state: Profile, clock: datetime | None, policies: Policies) -> View:
         needs_number=state.number is None and _earns_number(state),
         changed_at=_changed_at(state, step, found),
         due_at=_due_at(turns, at, not_repurchased_at(walker, rules)),
+        erased=state.erased is not None,
     )
 
 
@@ -212,7 +216,7 @@ def _changed_at(state: Profile, step: Step, tags: list[Tag]) -> datetime | None:
     latest_fact = max(state.latest_fact, ends.last if ends else 0)
     if not latest_fact:
         return None
-    changed = moment(max(latest_fact, step.since))
+    changed = moment(max(latest_fact, step.since, state.erased or 0))
     since = [tag.since for tag in tags if tag.since is not None]
     return max(changed, *since) if since else changed
 

@@ -18,6 +18,8 @@ from shared.language import (
     ConsentChanged,
     CustomerDescribed,
     CustomerEdited,
+    CustomerErased,
+    CustomerForgotten,
     CustomerIdentified,
     CustomerNumbered,
     CustomerRegrouped,
@@ -33,7 +35,11 @@ from shared.language import (
     MessageClicked,
     MessageComplained,
     MessageDelivered,
+    MessageFailed,
     MessageOpened,
+    MessageSent,
+    MessageUncertain,
+    MessageWithheld,
     PolicyPublished,
     PurchaseCancelled,
     PurchaseCompleted,
@@ -77,8 +83,7 @@ def evolve(state: Profile, event: Event) -> Profile:  # noqa: C901, PLR0912, PLR
             recorded.describe(state, stamp, data.traits)
         case CustomerEdited():
             recorded.met(state, stamp)
-            recorded.describe(state, stamp, data.changes)
-            state.created = True
+            recorded.edit(state, stamp, data.changes)
         case ConsentChanged():
             recorded.met(state, stamp)
             recorded.consent(state, stamp, data)
@@ -100,12 +105,18 @@ def evolve(state: Profile, event: Event) -> Profile:  # noqa: C901, PLR0912, PLR
             state.matrix = shown_last(state.matrix, Shown(event.sequence, data.matrix))
         case ClockTicked() | HistoryClosed() | PolicyPublished():
             pass  # of the stream, not of a customer
+        case MessageSent() | MessageUncertain() | MessageFailed() | MessageWithheld():
+            pass  # what we did; what the customer made of it is told by others
         case ComplaintAssigned() | MatrixReviewed():
             pass  # nothing that the customer would notice
         case SegmentEntered() | SegmentLeft():
             pass  # they follow from what is known here
         case IdentifiersLinked() | LifecycleChanged() | TagGained() | TagDropped():
             pass  # what was told is the difference's business; links are for who decides on merges
+        case CustomerErased():
+            recorded.erase(state, stamp)
+        case CustomerForgotten():
+            pass  # what services kept besides is theirs to say
         case CustomerRegrouped():
             pass  # which parts are one customer is for the loop
         case _:

@@ -1,4 +1,8 @@
-"""Events that say something about the record: traits, identifiers, consents, tags, contacts."""
+"""Events that say something about the record: traits, identifiers, consents, tags, contacts, and that it is erased.
+
+What identifies somebody who was erased is not taken any more: an event sealed just before may stand behind the erasure
+and still be opened for a while. So a row folded then is the same as one folded when nothing can be opened.
+"""
 
 import msgspec
 
@@ -49,11 +53,19 @@ def interaction(state: Profile, stamp: Stamp, data: InteractionRecorded) -> None
 
 def describe(state: Profile, stamp: Stamp, values: dict[str, object]) -> None:
     """Take fields of the record; null clears one."""
+    if state.erased is not None:
+        return
     for name, value in values.items():
         small = not isinstance(value, str | list | dict) or _size(value) <= MOST_OF_A_VALUE
         if small and len(name) <= LONGEST_NAME:
             state.fields[name] = latest(state.fields.get(name), Register(*stamp, value))
     trim_fields(state.fields)
+
+
+def edit(state: Profile, stamp: Stamp, values: dict[str, object]) -> None:
+    """Take what somebody wrote into the record."""
+    describe(state, stamp, values)
+    state.created = state.erased is None
 
 
 def _size(value: object) -> int:
@@ -62,6 +74,8 @@ def _size(value: object) -> int:
 
 def identify(state: Profile, stamp: Stamp, data: IdentifiersAdded) -> None:
     """Note since when an identifier is the customer's."""
+    if state.erased is not None:
+        return
     at = stamp[0]
     for type_, value in data.identifiers.items():
         key = f"{type_}:{value}"
@@ -71,6 +85,8 @@ def identify(state: Profile, stamp: Stamp, data: IdentifiersAdded) -> None:
 
 def consent(state: Profile, stamp: Stamp, data: ConsentChanged) -> None:
     """Take the customer's word about a channel and topic."""
+    if state.erased is not None:
+        return
     key = f"{data.channel}\x1f{data.topic or ''}"
     word = Consent(*stamp, data.granted)
     state.consents[key] = later_consent(state.consents.get(key), word)
@@ -79,6 +95,16 @@ def consent(state: Profile, stamp: Stamp, data: ConsentChanged) -> None:
 
 def mark(state: Profile, stamp: Stamp, data: TagAdded | TagRemoved) -> None:
     """Take a decision about a tag."""
+    if state.erased is not None:
+        return
     on = isinstance(data, TagAdded)
     decided = TagMark(*stamp, on=on, by=data.by, reason=data.reason)
     state.tags[data.tag] = later_mark(state.tags.get(data.tag), decided)
+
+
+def erase(state: Profile, stamp: Stamp) -> None:
+    """Forget whatever identifies the person. Purchases, amounts, counts, times and the number stay."""
+    at = stamp[0]
+    state.erased = at if state.erased is None else min(state.erased, at)
+    state.fields, state.identifiers, state.consents, state.tags = {}, {}, {}, {}
+    state.created = False

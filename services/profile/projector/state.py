@@ -145,6 +145,8 @@ class Profile(msgspec.Struct, omit_defaults=True, gc=False):
     number: Register | None = None
     created: bool = False
     """Made by hand."""
+    erased: int | None = None
+    """Since when whatever identifies the person is forgotten; what is said of them later is not kept either."""
     churn_band: Shown[str | None] | None = None
     rfm_class: Shown[str | None] | None = None
     matrix: Shown[str | None] | None = None
@@ -246,8 +248,9 @@ def merge(mine: Profile, theirs: Profile) -> Profile:
         identifiers=identifiers,
         consents=consents,
         tags=joined(mine.tags, theirs.tags, later_mark),
-        number=first_number(mine.number, theirs.number),
+        number=_number(mine, theirs),
         created=mine.created or theirs.created,
+        erased=_both_erased(mine, theirs),
         churn_band=shown_last(mine.churn_band, theirs.churn_band),
         rfm_class=shown_last(mine.rfm_class, theirs.rfm_class),
         matrix=shown_last(mine.matrix, theirs.matrix),
@@ -255,6 +258,21 @@ def merge(mine: Profile, theirs: Profile) -> Profile:
         stale=True,
         items=items,
     )
+
+
+def _number(mine: Profile, theirs: Profile) -> Register | None:
+    """One that commands may name the customer by, where there is any: they refuse a part that was erased."""
+    if (mine.erased is None) == (theirs.erased is None):
+        return first_number(mine.number, theirs.number)
+    living, erased = (mine, theirs) if mine.erased is None else (theirs, mine)
+    return living.number or erased.number
+
+
+def _both_erased(mine: Profile, theirs: Profile) -> int | None:
+    """A customer is erased once all parts are."""
+    if mine.erased is None or theirs.erased is None:
+        return None
+    return max(mine.erased, theirs.erased)
 
 
 def _merged_contacts(one: Profile, other: Profile, items: dict[str, Item]) -> Contacts:

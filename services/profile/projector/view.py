@@ -94,3 +94,5 @@ class View(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """The latest moment at which a fact or time itself changed something."""
     due_at: datetime | None = None
     """When time alone changes anything."""
+    erased: bool = False
+    """Whether all that identified the customer was erased."""

@@ -70,7 +70,7 @@ def score_answer(scored: Scored, details: Details, language: Language) -> dict[s
         part = told[name]
         if part is not None:
             part["events"] = events_path(scored.customer_id, *types)
-    return {"customer_id": scored.customer_id, "at": view.at, **told}
+    return {"customer_id": scored.customer_id, "erased": view.erased, "at": view.at, **told}
 
 
 MADE_OF = {

@@ -6,6 +6,7 @@ from services.scoring.api.answers import MADE_OF, events_path
 
 SCORE: dict[str, Any] = {
     "customer_id": "01999a6e-3c0a-7b52-9a55-3f0e8d1c2b7a",
+    "erased": False,
     "at": "2026-11-20T16:00:00Z",
     "churn": {
         "probability": 0.253983,
@@ -395,6 +396,7 @@ POLICY: dict[str, Any] = {
 
 PLACED: dict[str, Any] = {
     "customer_id": SCORE["customer_id"],
+    "erased": False,
     "month": "2026-11",
     "matrix": SCORE["matrix"],
 }

@@ -206,6 +206,7 @@ async def _placed(
     [details] = describe([(scored.state, scored.view)], in_force)
     content = {
         "customer_id": scored.customer_id,
+        "erased": scored.view.erased,
         "month": month,
         "matrix": matrix_answer(details, scored.view, language),
     }

@@ -36,6 +36,7 @@ RECOMMENDATIONS: dict[str, Any] = {
         ],
     },
     "basis": "own",
+    "erased": False,
     "note": None,
     "again": [
         {

@@ -196,7 +196,7 @@ async def _standing(
         shopper = await queries.find_shopper(
             conn, part, kernel.service.version, kernel.settings.partitions
         )
-        if shopper is None:
+        if shopper is None or shopper.erased:
             continue
         asked = _asked(shopper, level, kernel.clock(), kernel.settings.timezone)
         if item in asked.sore or _bought_since(recommender, asked, item, one):
@@ -236,7 +236,8 @@ async def read_recommendations(
 ) -> Response:
     """What the customer may need again, by their own rhythm, and what may be new to them, by what
     goes with what they buy. On neither list is what they just bought or complained about; both are
-    named in `left_out`. Who never bought anything is offered what is popular."""
+    named in `left_out`. Who never bought anything is offered what is popular; who was erased is offered
+    nothing."""
     kernel = kernel_of(request)
     async with database_of(request).read() as conn:
         shopper = await queries.find_shopper(
@@ -256,12 +257,13 @@ async def read_recommendations(
         "level": level,
         "model": None,
         "basis": "nothing",
-        "note": say(OFFERS, "not_yet" if has_orders else "no_orders", language),
+        "erased": shopper.erased,
+        "note": say(OFFERS, _nothing(shopper, has_orders), language),
         "again": [],
         "new": [],
         "left_out": [],
     }
-    if found is not None:
+    if found is not None and not shopper.erased:
         learnt, advice = found
         lists, just = await asyncio.to_thread(_ask, advice, asked, limit)
         basis = "own" if asked.known.history.items else "popular"
@@ -276,6 +278,13 @@ async def read_recommendations(
     if which is not None:
         del content["new" if which == "again" else "again"]
     return answer(content)
+
+
+def _nothing(shopper: Shopper, has_orders: bool) -> str:
+    """Why there is nothing to offer: a code of its words."""
+    if shopper.erased:
+        return "erased"
+    return "not_yet" if has_orders else "no_orders"
 
 
 def _ask(advice: Advice, asked: Asked, limit: int) -> tuple[Lists, dict[str, int]]:

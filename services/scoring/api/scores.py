@@ -14,8 +14,10 @@ from services.scoring.api.examples import SCORE, SUMMARY
 from services.scoring.api.model_answers import model_answer
 from services.scoring.api.reads import READS, database_of
 from services.scoring.policies import Band, Cell
+from services.scoring.projector import forget
 from services.scoring.projector.details import describe
-from shared.as_of import AsOf, OnBasis, as_it_was
+from shared.as_of import AsItWas, AsOf, OnBasis, as_it_was
+from shared.erasing import erased_among
 from shared.errors import NotFound
 from shared.http.answers import answer
 from shared.http.language import Lang
@@ -100,11 +102,11 @@ async def read_score(
     basis: OnBasis = "business",
 ) -> Response:
     """Every score of one customer, with reasons, evidence and the nearest change. With `as_of` in the same shape as
-    it stood then."""
+    it stood then. Of who was erased, now or since, it is what is left: `erased` says so."""
     if as_of is not None:
         then = await as_it_was(request, past.THEN, customer, as_of, basis)
-        was = queries.Scored(str(then.head), then.state, then.view)
-        [details] = describe([(then.state, then.view)], past.as_of(then.policies, then.clock))
+        was = await _as_left(request, then)
+        [details] = describe([(was.state, was.view)], past.as_of(then.policies, then.clock))
         return answer(score_answer(was, details, language))
     async with database_of(request).read() as conn:
         scored = await queries.find_score(conn, await find_customer(conn, customer))
@@ -113,6 +115,17 @@ async def read_score(
         raise NotFound("customer_not_found")
     [details] = describe([(scored.state, scored.view)], in_force)
     return answer(score_answer(scored, details, language))
+
+
+async def _as_left(request: Request, then: AsItWas) -> queries.Scored:
+    """How somebody stood: of who was erased since, as far as they are not forgotten."""
+    async with database_of(request).read() as conn:
+        gone = await erased_among(conn, then.parts)
+    state, view = then.state, then.view
+    if len(gone) == len(then.parts):
+        state = forget(state)
+        view = past.THEN.derive(state, then.clock, then.policies)
+    return queries.Scored(str(then.head), state, view)
 
 
 @router.get(

@@ -50,6 +50,7 @@ def derive(state: State, clock: datetime | None, policies: Policies) -> View:
         shadow=None if basis.shadow is None else _shadow(*basis.shadow, state, today),
         origin=origin(state),
         due_at=began + _DAY,
+        erased=state.erased,
     )
 
 
@@ -83,6 +84,7 @@ def _of_who_never_bought(state: State, clock: datetime | None, basis: Basis) -> 
         origin=known,
         prospect=prospect,
         due_at=due_at,
+        erased=state.erased,
     )
     if heard is None:
         return view

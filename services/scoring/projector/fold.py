@@ -3,6 +3,8 @@
 from operator import add
 from typing import assert_never
 
+import msgspec
+
 from services.scoring.projector.complaints import case_key, complain, settle_complaints
 from services.scoring.projector.prospecting import come_by, contact, merge_came, see
 from services.scoring.projector.purchases import (
@@ -43,6 +45,8 @@ from shared.language import (
     ConsentChanged,
     CustomerDescribed,
     CustomerEdited,
+    CustomerErased,
+    CustomerForgotten,
     CustomerIdentified,
     CustomerNumbered,
     CustomerRegrouped,
@@ -58,7 +62,11 @@ from shared.language import (
     MessageClicked,
     MessageComplained,
     MessageDelivered,
+    MessageFailed,
     MessageOpened,
+    MessageSent,
+    MessageUncertain,
+    MessageWithheld,
     PolicyPublished,
     PurchaseCancelled,
     PurchaseCompleted,
@@ -95,8 +103,9 @@ CONSUMES = frozenset(
         "score.matrix_reviewed",
     }
 )
-SHOWS = frozenset({"identifiers.added", "customer.described", "customer.edited"})
-"""Read only so that whoever never bought has a row too, and how they came is known."""
+SHOWS = frozenset({"identifiers.added", "customer.described", "customer.edited", "customer.erased"})
+"""Read only so that whoever never bought has a row too, how they came is known, and who is to be left alone. What is
+announced are classes, which name nobody: of who was erased they are the same."""
 
 
 def evolve(state: State, event: Event) -> State:  # noqa: C901, PLR0911  (one arm a type)
@@ -127,14 +136,21 @@ def evolve(state: State, event: Event) -> State:  # noqa: C901, PLR0911  (one ar
             return come_by(see(state, micros(event.time), event.utcoffset), event, said)
         case IdentifiersAdded():
             return see(state, micros(event.time), event.utcoffset)
+        case CustomerErased():
+            return forget(state)
         case (
             ComplaintAssigned()
             | CustomerIdentified()
+            | CustomerForgotten()
             | CustomerNumbered()
             | CustomerRegrouped()
             | ConsentChanged()
             | MessageOpened()
             | MessageBounced()
+            | MessageSent()
+            | MessageUncertain()
+            | MessageFailed()
+            | MessageWithheld()
             | MessageComplained()
             | IdentifiersLinked()
             | ClockTicked()
@@ -175,9 +191,19 @@ def _review(state: State, event: Event, said: MatrixReviewed) -> State:
         overridden=said.verdict == "overridden",
         matrix=said.matrix,
         by=said.by,
-        reason=said.reason,
+        reason="" if state.erased else said.reason,
     )
     state.verdict = _later(state.verdict, verdict)
+    return state
+
+
+def forget(state: State) -> State:
+    """Leave what says nothing of who it was. What people wrote goes, and where they came from: it is of the record,
+    and what was sealed there is not found again when rows are made anew."""
+    state.erased = True
+    state.came.source = None
+    if state.verdict is not None:
+        state.verdict = msgspec.structs.replace(state.verdict, reason="")
     return state
 
 
@@ -227,6 +253,7 @@ def merge(one: State, other: State) -> State:
     merged.touches = merge_touches(one.touches, other.touches)
     merged.came = merge_came(one.came, other.came)
     merged.verdict = _later(one.verdict, other.verdict)
+    merged.erased = one.erased and other.erased
     return merged
 
 

@@ -39,8 +39,9 @@ def see(state: State, time: int, utcoffset: int) -> State:
 
 
 def come_by(state: State, event: Event, said: Mapping[str, Any]) -> State:
-    """The first word on where the customer came from; later ones do not change how it began."""
-    source = _text(said.get("source"))
+    """The first word on where the customer came from; later ones do not change how it began. None is kept of who was
+    erased: what was sealed before may stand behind that and still be opened for a moment."""
+    source = None if state.erased else _text(said.get("source"))
     if source:
         word = (micros(event.time), event.id, source)
         state.came.source = word if state.came.source is None else min(state.came.source, word)

@@ -190,6 +190,8 @@ class State(msgspec.Struct, omit_defaults=True, gc=False):
     verdict: Verdict | None = None
     heard: int | None = None
     """Time of the latest event, in microseconds since 1970 UTC."""
+    erased: bool = False
+    """The person asked to be forgotten: what was said of them is not in here, and does not come in any more."""
     stale: bool = False
     items: dict[str, Item] = {}
 

@@ -167,3 +167,5 @@ class View(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     origin: Origin | None = None
     prospect: Prospect | None = None
     due_at: datetime | None = None
+    erased: bool = False
+    """Of somebody who asked to be forgotten: on no list."""

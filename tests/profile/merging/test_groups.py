@@ -158,3 +158,19 @@ def test_the_order_of_merges_makes_no_difference_to_who_is_one(merges, known, ra
     for parts in shuffled:
         other.merge(*parts)
     assert one.groups == other.groups
+
+
+def test_an_erased_part_leads_only_where_all_are_erased():
+    """What is said of a customer is sealed with the key of the one who leads."""
+    book = Book({A: Standing(1), B: Standing(2), C: Standing(3)})
+    book.merge(A, B)
+    book.merge(B, C)
+    assert book.groups[C].head == A
+    book.standings[A] = Standing(1, erased=True)
+    book.tell()
+    assert {book.groups[part] for part in (A, B, C)} == {Group(B, (A, B, C))}
+    book.standings |= {part: Standing(2, erased=True) for part in (B, C)}
+    book.tell()
+    assert book.groups[A].head == B, "nobody else is there: it stays as it was"
+    book.undo(1)
+    assert (book.groups[A].head, book.groups[C].head) == (A, C)

@@ -414,10 +414,17 @@ async def test_a_wrong_token_counts_as_a_guess_and_an_expired_one_does_not(
 
 
 def test_no_process_starts_with_settings_that_cannot_be():
-    good = {"inbound_secret": "x", "oidc_issuer": "https://issuer.example", "oidc_audience": "a"}
+    good = {
+        "inbound_secret": "x",
+        "keyring_url": "postgresql:///keyring",
+        "oidc_issuer": "https://issuer.example",
+        "oidc_audience": "a",
+    }
     assert _complete(KernelSettings(**good))
     with pytest.raises(SystemExit, match="OIDC_AUDIENCE"):
         _complete(KernelSettings(**(good | {"oidc_audience": ""})))
+    with pytest.raises(SystemExit, match="KEYRING_URL"):
+        _complete(KernelSettings(**(good | {"keyring_url": ""})))
 
 
 async def test_logs_know_the_caller_by_a_digest(access: Access, issuer: Issuer, monkeypatch):

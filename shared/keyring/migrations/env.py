@@ -1,0 +1,5 @@
+"""Alembic's way in."""
+
+from shared.migrations_env import run
+
+run()
