@@ -136,7 +136,13 @@ async def remember(
 
 
 def _name(request: Request) -> tuple[str, str]:
-    return str(request.state.caller.id), f"{request.method} {request.scope['path']}"
+    """Whose key it is, and of which resource. A path may name a customer by an identifier, and what is remembered is
+    no place for one."""
+    state = request.app.state
+    values = request.path_params.values()
+    named = (audit.masked(str(one), state.kernel.settings.inbound_secret) for one in values)
+    route = " ".join((request.method, state.templates.of(request.scope), *named))
+    return str(request.state.caller.id), route
 
 
 async def transact(

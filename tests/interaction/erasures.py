@@ -40,7 +40,8 @@ class Profile:
                 entry, origin="profile", sequence=self.numbers[partition]
             )
             numbered.append((partition, said))
-        await self.here.kernels["interaction"].log.append("customers", numbered)
+        kernel = self.here.kernels["interaction"]
+        await kernel.log.append("customers", await kernel.keyring.seal(numbered))
 
     async def numbered(self, customer: str) -> str:
         number = f"C2026{uuid4().int % 10**9:09d}"

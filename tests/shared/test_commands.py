@@ -64,7 +64,7 @@ async def at_work(bench: Bench):
     await kernel.close()
 
 
-def asks(kernel, *, path: str = "/v1/customers/x/tags", caller: int = 1) -> Request:
+def asks(kernel, *, named: str = "x", caller: int = 1) -> Request:
     state = SimpleNamespace(
         kernel=kernel,
         progress=Progress(SERVICE.name, kernel.database, SERVICE.version),
@@ -74,7 +74,8 @@ def asks(kernel, *, path: str = "/v1/customers/x/tags", caller: int = 1) -> Requ
         {
             "type": "http",
             "method": "POST",
-            "path": path,
+            "path": f"/v1/things/{named}",
+            "path_params": {"thing": named},
             "headers": [],
             "app": SimpleNamespace(state=state),
             "state": {"caller": SimpleNamespace(id=UUID(int=caller), name=f"caller {caller}")},
@@ -272,10 +273,19 @@ async def test_a_key_used_for_something_else_is_refused(bench: Bench, kernel):
 
 
 async def test_a_key_belongs_to_its_caller_and_its_route(bench: Bench, kernel):
-    for request in (asks(kernel), asks(kernel, caller=2), asks(kernel, path="/v1/other")):
+    for request in (asks(kernel), asks(kernel, caller=2), asks(kernel, named="y")):
         outcome = await tag(kernel, key="k", digest=b"d", request=request)
         assert not outcome.replayed
     assert len(await tags(bench)) == 3
+
+
+async def test_a_remembered_key_keeps_no_identifier_that_the_path_had(bench: Bench, kernel):
+    for replayed in (False, True):
+        request = asks(kernel, named="email:chen.li@example.com")
+        assert (await tag(kernel, key="k", digest=b"d", request=request)).replayed is replayed
+    async with kernel.database.read() as conn:
+        [kept] = await conn.fetch("SELECT idempotency::text AS row FROM idempotency")
+    assert "chen" not in kept["row"] and "digest:" in kept["row"]
 
 
 async def test_a_key_is_forgotten_after_three_days(bench: Bench, kernel):

@@ -19,7 +19,7 @@ def test_labels_carry_nothing_about_a_customer():
     labels = {label for entry in metrics.glossary() for label in entry.labels}
     assert labels <= {
         "service", "topic", "partition", "type", "verdict", "kind", "reason", "cause", "outcome",
-        "command", "method", "route", "status",
+        "command", "method", "route", "status", "purpose",
     }  # fmt: skip
 
 

@@ -44,7 +44,6 @@ async def forget(conn: Connection, events: Sequence[Event]) -> dict[UUID, dateti
         assert isinstance(event.data, CustomerErased)
         decider = Decider(event.data.by, event.time, "erased", person=False)
         await withdraw_about(conn, [UUID(event.subject)], decider)
-    await _forget_paths(conn, parts)
     return {}
 
 
@@ -65,14 +64,4 @@ async def _blank_words(conn: Connection, parts: Sequence[UUID]) -> None:
         " WHERE id IN (SELECT merge_id FROM merge_part WHERE customer_id = ANY($1))",
         parts,
         list(MERGE_REASONS),
-    )
-
-
-async def _forget_paths(conn: Connection, parts: Sequence[UUID]) -> None:
-    """Commands that are remembered stand under their path, which may name the customer by an identifier. It names
-    nobody now, so whoever repeats one is told that."""
-    await conn.execute(
-        "DELETE FROM idempotency WHERE route LIKE '%:%' AND subject IN (SELECT c::text FROM unnest($1::uuid[]) AS u(c)"
-        " UNION SELECT head::text FROM grouping WHERE customer_id = ANY($1))",
-        parts,
     )
