@@ -10,6 +10,7 @@ folded yet: in one statement its row and its own outbox entries behind what the 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
@@ -86,16 +87,12 @@ async def remembered(
     """
     if key is None:
         return None
-    principal, route = _name(request)
-    await conn.execute(
-        "SELECT pg_advisory_xact_lock(hashtextextended($1, 9))", f"{principal} {route} {key}"
-    )
+    name = _name(request, key)
+    await conn.execute("SELECT pg_advisory_xact_lock(hashtextextended($1, 9))", " ".join(name))
     row = await conn.fetchrow(
         "SELECT request_hash, status, subject, position FROM idempotency"
         " WHERE principal = $1 AND route = $2 AND key = $3 AND created_at > now() - interval '72 hours'",
-        principal,
-        route,
-        key,
+        *name,
     )
     if row is None:
         return None
@@ -119,15 +116,12 @@ async def remember(
     )
     if key is None:
         return
-    principal, route = _name(request)
     await conn.execute(
         "INSERT INTO idempotency VALUES ($1, $2, $3, $4, $5, $6, $7, now())"
         " ON CONFLICT (principal, route, key) DO UPDATE SET request_hash = excluded.request_hash,"
         " status = excluded.status, subject = excluded.subject, position = excluded.position,"
         " created_at = excluded.created_at",
-        principal,
-        route,
-        key,
+        *_name(request, key),
         digest,
         outcome.status,
         outcome.subject,
@@ -135,14 +129,14 @@ async def remember(
     )
 
 
-def _name(request: Request) -> tuple[str, str]:
-    """Whose key it is, and of which resource. A path may name a customer by an identifier, and what is remembered is
-    no place for one."""
+def _name(request: Request, key: str) -> tuple[str, str, str]:
+    """Whose key, of which resource, and which. A path may name a customer by an identifier and a key may be anything,
+    and what is remembered is no place for what identifies anybody."""
     state = request.app.state
     values = request.path_params.values()
     named = (audit.masked(str(one), state.kernel.settings.inbound_secret) for one in values)
     route = " ".join((request.method, state.templates.of(request.scope), *named))
-    return str(request.state.caller.id), route
+    return str(request.state.caller.id), route, sha256(key.encode()).hexdigest()
 
 
 async def transact(
