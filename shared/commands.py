@@ -21,7 +21,7 @@ from shared import audit, codec, metrics
 from shared.database import Connection
 from shared.errors import NotFound, Problem, Unprocessable
 from shared.failpoints import hit
-from shared.grouping import parts_of
+from shared.grouping import hold
 from shared.ids import partition_of
 from shared.kernel import Kernel
 from shared.log import Entry
@@ -200,7 +200,7 @@ async def execute(
     kernel: Kernel = request.app.state.kernel
 
     async def do(conn: Connection, now: datetime) -> Done:
-        parts = await _lock(conn, customer_id)
+        parts = await hold(conn, customer_id)
         states = [await _state(conn, kernel, projection, part) for part in parts]
         known = [state for state in states if state is not None]
         if must_exist and not known:
@@ -230,18 +230,6 @@ async def wait_until_folded(request: Request, position: str) -> bool:
         return await progress.reached(parse(position, kernel.settings.partitions), FOLD_SECONDS)
     except Exception:  # noqa: BLE001 - then the answer is 202
         return False
-
-
-async def _lock(conn: Connection, customer_id: UUID) -> list[UUID]:
-    """Lock a customer by the id of the head; answer the parts, the head first. Who is the head may change while
-    we wait for the lock: then another one is to be locked."""
-    parts = await parts_of(conn, customer_id)
-    while True:
-        head = parts[0]
-        await conn.execute("SELECT pg_advisory_xact_lock(hashtextextended($1, 10))", str(head))
-        parts = await parts_of(conn, customer_id)
-        if parts[0] == head:
-            return parts
 
 
 async def _state(

@@ -67,3 +67,17 @@ async def parts_of(conn: Connection | ReadConnection, customer_id: UUID) -> list
     )
     others = [row["customer_id"] for row in rows if row["customer_id"] is not None]
     return [rows[0]["head"], *others]
+
+
+async def hold(conn: Connection, customer_id: UUID) -> list[UUID]:
+    """Let nobody else decide about a customer until this transaction ends; answer the parts, the head first.
+
+    It is the head that is locked. Who that is may change while we wait for the lock: then another one is.
+    """
+    parts = await parts_of(conn, customer_id)
+    while True:
+        head = parts[0]
+        await conn.execute("SELECT pg_advisory_xact_lock(hashtextextended($1, 10))", str(head))
+        parts = await parts_of(conn, customer_id)
+        if parts[0] == head:
+            return parts

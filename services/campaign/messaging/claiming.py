@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 
 from services.campaign.messaging import content as contents
 from services.campaign.messaging.content import Content
-from services.campaign.messaging.customers import hold, known
+from services.campaign.messaging.customers import known
 from services.campaign.messaging.deciding import (
     FAILED,
     PAUSES,
@@ -35,6 +35,7 @@ from services.campaign.settings import Settings
 from shared import metrics
 from shared.database import Connection, Row
 from shared.failpoints import hit
+from shared.grouping import hold
 from shared.kernel import Kernel
 from shared.keyring.sealing import Unreadable
 from shared.log import Entry

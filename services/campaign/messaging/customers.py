@@ -13,7 +13,6 @@ from services.campaign.projector import Audience
 from shared.database import Connection
 from shared.erasing import erased_among
 from shared.errors import Conflict
-from shared.grouping import parts_of
 from shared.kernel import Kernel
 
 EMAIL = "email"
@@ -26,18 +25,6 @@ class Known:
     facts: Facts
     values: Mapping[str, str]
     """Of placeholders."""
-
-
-async def hold(conn: Connection, customer_id: UUID) -> list[UUID]:
-    """Let nobody else decide about a customer until the transaction ends; answer the parts, the head first. Who is the
-    head may change while we wait: then another one is held."""
-    parts = await parts_of(conn, customer_id)
-    while True:
-        head = parts[0]
-        await conn.execute("SELECT pg_advisory_xact_lock(hashtextextended($1, 10))", str(head))
-        parts = await parts_of(conn, customer_id)
-        if parts[0] == head:
-            return parts
 
 
 async def living(conn: Connection, parts: Sequence[UUID]) -> UUID:

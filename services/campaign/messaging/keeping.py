@@ -10,7 +10,7 @@ from services.campaign import queries
 from services.campaign.messaging import content as contents
 from services.campaign.messaging.claiming import settings_of
 from services.campaign.messaging.content import Content
-from services.campaign.messaging.customers import hold, living
+from services.campaign.messaging.customers import living
 from services.campaign.messaging.deciding import CANCELLED, FAILED, SCHEDULED, UNCERTAIN
 from services.campaign.messaging.telling import said
 from shared import metrics
@@ -18,6 +18,7 @@ from shared.commands import Done, Outcome, transact
 from shared.database import Connection, Row
 from shared.erasing import erased_among
 from shared.errors import Conflict, NotFound, Unavailable
+from shared.grouping import hold
 from shared.identity import find_customer
 from shared.ids import new_id
 from shared.kernel import Kernel
