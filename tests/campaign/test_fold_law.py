@@ -21,7 +21,7 @@ from services.campaign.projector import (
 )
 from services.campaign.projector.announce import Told, tell
 from services.campaign.projector.bounded import KEPT_DAYS, Days, add_days, count
-from shared.language import EVENT_TYPES
+from shared.language import EVENT_TYPES, ConsentChanged
 from tests.campaign.folding import fold, rules, segments, whole_histories
 from tests.strategies import clocks, make_event
 
@@ -115,3 +115,10 @@ def test_announcements_rank_above_all_that_they_follow_from():
     consumed = max(EVENT_TYPES[name].rank for name in AUDIENCE.consumes)
     assert all(EVENT_TYPES[name].rank > consumed for name in EMITS)
     assert all("campaign" in EVENT_TYPES[name].emitters for name in EMITS)
+
+
+@pytest.mark.parametrize("words", [(True, False), (False, True)])
+def test_of_two_consents_at_one_moment_the_revoked_wins(words):
+    events = [make_event(ConsentChanged("sms", word), number=n) for n, word in enumerate(words, 1)]
+    for whole in (fold(events), merge(fold(events[:1]), fold(events[1:]))):
+        assert whole.consents["sms"].value is False

@@ -15,6 +15,7 @@ from services.campaign.projector.state import (
     count_contact,
     forget,
     joined_ends,
+    later_consent,
     merged_item,
     trim_fields,
 )
@@ -136,7 +137,8 @@ def evolve(state: Audience, event: Event) -> Audience:  # noqa: C901, PLR0912, P
         case ConsentChanged():
             _happened(state, event)
             key = f"{data.channel}.{data.topic}" if data.topic else data.channel
-            _write(state.consents, key, event, data.granted)
+            word = Register(micros(event.time), event.id, data.granted)
+            state.consents[key] = later_consent(state.consents.get(key), word)
             retain(state.consents, bounds.CONSENTS)
         case IdentifiersAdded():
             for type_, value in data.identifiers.items():

@@ -214,7 +214,7 @@ def merge(mine: Audience, theirs: Audience) -> Audience:
         open=sum(item.is_open for item in items.values()),
         fields=joined(mine.fields, theirs.fields, latest),
         identifiers={**mine.identifiers, **theirs.identifiers},
-        consents=joined(mine.consents, theirs.consents, latest),
+        consents=joined(mine.consents, theirs.consents, later_consent),
         answers=joined(mine.answers, theirs.answers, latest),
         marks=joined(mine.marks, theirs.marks, latest),
         derived=joined(mine.derived, theirs.derived, shown_last),
@@ -234,6 +234,13 @@ def merge(mine: Audience, theirs: Audience) -> Audience:
     retain(merged.marks, TAGS)
     retain(merged.derived, TAGS)
     return merged
+
+
+def later_consent(kept: Register | None, new: Register) -> Register:
+    """The later word; of two at the same moment, the one that revokes."""
+    if kept is None or (new.at, not new.value, new.id) > (kept.at, not kept.value, kept.id):
+        return new
+    return kept
 
 
 def _money(mine: dict[str, Sums], theirs: dict[str, Sums]) -> dict[str, Sums]:
