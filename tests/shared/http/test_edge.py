@@ -25,7 +25,12 @@ async def test_labels_stay_few(client):
     await client.request("PROPFIND", "/alice")
     await client.request("X" * 50, "/bob")
     assert counted(**labels) == before + 2
-    labels = {"service": "test", "method": "DELETE", "route": "/v1/orders/{number}", "status": "405"}
+    labels = {
+        "service": "test",
+        "method": "DELETE",
+        "route": "/v1/orders/{number}",
+        "status": "405",
+    }
     before = counted(**labels)
     await client.delete("/v1/orders/alice")
     assert counted(**labels) == before + 1
