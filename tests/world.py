@@ -59,7 +59,17 @@ async def fresh_databases(postgres: PostgresServer) -> dict[str, str]:
             urls[name] = postgres.url(database)
     finally:
         await conn.close()
+    await _named_anew(urls["keyring"])
     return urls
+
+
+async def _named_anew(keyring: str) -> None:
+    """A keyring is known by its uuid, and a copy of the template would be the same one."""
+    conn = await asyncpg.connect(keyring)
+    try:
+        await conn.execute("UPDATE meta SET value = gen_random_uuid()::text WHERE name = 'uuid'")
+    finally:
+        await conn.close()
 
 
 @contextlib.contextmanager
