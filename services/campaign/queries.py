@@ -222,6 +222,14 @@ async def find_asked(conn: ReadConnection, reference: str, version: int) -> Aske
     return Asked(row["customer_id"], state, row["clock"], _of(row["told"]))
 
 
+async def find_states(conn: ReadConnection, parts: Sequence[UUID]) -> dict[UUID, Audience]:
+    """What is folded of each part alone, without its child rows."""
+    rows = await conn.fetch(
+        "SELECT customer_id, state FROM audience WHERE customer_id = ANY($1)", parts
+    )
+    return {row["customer_id"]: decoded(row["state"]) for row in rows}
+
+
 async def together(conn: ReadConnection, customers: Sequence[Row]) -> dict[UUID, Audience]:
     """Of those of these rows who are several parts, what all of them amount to."""
     heads = [row["customer_id"] for row in customers if row["parts"] > 1]

@@ -76,6 +76,8 @@ message = Table(
     Column("reason", Text),
     Column("code", SmallInteger),
     Column("content", LargeBinary),
+    Column("address", LargeBinary),
+    Column("address_of", UUID),
     Column("created_at", Time, nullable=False),
     Column("created_by", Text, nullable=False),
     Column("wanted_by", Text, nullable=False),
@@ -88,12 +90,14 @@ message = Table(
     Column("owner", Text),
     Column("until", Time),
     Index("message_customer", "customer_id", "id"),
+    Index("message_address", "address_of", postgresql_where=text("address_of IS NOT NULL")),
     Index("message_status", "status", "id"),
     Index("message_due", "due_at", postgresql_where=text("status = 'scheduled'")),
     Index("message_claimed", "until", postgresql_where=text("status = 'sending'")),
     Index("message_done", "done_at", postgresql_where=text("done_at IS NOT NULL")),
 )
 """One row a message. `customer_id`: the part on whose key its events are. `code`: what the mail server answered.
-`content`: subject, text and address, encrypted with the part's key and bound to the message; null once they are
-forgotten. `wanted_by`: who asked for it last. `due_at`: when it is looked at next. `tried_at`: the first try.
-`decided_at`: from when on it counts towards the cap. `owner`, `until`: who is sending it, and until when at most."""
+`content`: subject and text, encrypted with the part's key and bound to the message; null once they are forgotten.
+`address`: that of the last try, likewise with the key of the part who has it, `address_of`. `wanted_by`: who asked
+for it last. `due_at`: when it is looked at next. `tried_at`: the first try. `decided_at`: from when on it counts
+towards the cap. `owner`, `until`: who is sending it, and until when at most."""

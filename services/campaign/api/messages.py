@@ -32,6 +32,7 @@ from shared.http.paging import Page, cut_page, decode_cursor, page_answer
 from shared.http.texts import OneOf, Words
 from shared.http.times import Moment
 from shared.identity import find_customer
+from shared.kernel import Kernel
 from shared.words import Language, say
 
 router = APIRouter(prefix="/v1/messages", tags=["messages"])
@@ -94,8 +95,9 @@ class SendAgain(BaseModel):
     ] = False
 
 
-def message_answer(row: Row, content: Content | None, language: Language) -> dict[str, Any]:
-    """A message as it is answered; without its text where the customer was erased."""
+async def message_answer(kernel: Kernel, row: Row, language: Language) -> dict[str, Any]:
+    """A message as it is answered; without its text and address where whose they were was erased."""
+    content = await reading.content_of(kernel, row)
     reason, code = row["reason"], row["code"]
     return {
         "id": row["id"],
@@ -109,7 +111,7 @@ def message_answer(row: Row, content: Content | None, language: Language) -> dic
         "explanation": say(WHY_NOT, reason, language, code=code or "-") if reason else None,
         "subject": content.subject if content else None,
         "text": content.text if content else None,
-        "to": content.to if content else None,
+        "to": await reading.address_of(kernel, row),
         "created_at": row["created_at"],
         "created_by": row["created_by"],
         "send_at": row["send_at"],
@@ -209,7 +211,7 @@ async def list_messages(
         )
         total = await reading.count_messages(conn, parts, status) if page.count else None
     rows, next_cursor = cut_page(found, page.limit, lambda last: (last["id"],))
-    items = [message_answer(row, await reading.content_of(kernel, row), language) for row in rows]
+    items = [await message_answer(kernel, row, language) for row in rows]
     return answer(page_answer(items, next_cursor, total))
 
 
@@ -244,7 +246,7 @@ async def _shape(request: Request, message_id: UUID, language: Language) -> dict
     kernel = kernel_of(request)
     async with kernel.database.read() as conn:
         row = await reading.find_message(conn, message_id)
-    return message_answer(row, await reading.content_of(kernel, row), language)
+    return await message_answer(kernel, row, language)
 
 
 async def _answer(request: Request, outcome: Outcome, language: Language) -> Response:

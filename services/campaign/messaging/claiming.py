@@ -4,15 +4,16 @@ Each is decided about under its customer's lock, so that two at once cannot both
 through. Who was overtaken, since it took too long, writes nothing.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 from services.campaign.messaging import content as contents
 from services.campaign.messaging.content import Content
-from services.campaign.messaging.customers import known
+from services.campaign.messaging.customers import Known, known
 from services.campaign.messaging.deciding import (
+    BEHIND_PAUSE,
     FAILED,
     PAUSES,
     SCHEDULED,
@@ -135,7 +136,7 @@ async def _decided(
     match verdict:
         case Send(address):
             assert content is not None, "who was erased is sent nothing"
-            return await _claim(conn, kernel, row, content, address, found.values, now)
+            return await _claim(conn, kernel, row, content, address, found, now)
         case Wait(until, reason):
             await _finish(conn, kernel, row, Next(SCHEDULED, reason, due_at=until), now)
         case _:
@@ -149,29 +150,30 @@ async def _claim(
     row: Row,
     content: Content,
     address: str,
-    values: Mapping[str, str],
+    found: Known,
     now: datetime,
 ) -> Claim | None:
     """Make it ours for twice as long as sending it may take: whoever starts within the first half ends before that."""
-    written = Content(content.subject, content.text, address)
-    kept = await contents.lock(kernel, row["customer_id"], row["id"], written)
-    if kept is None:
-        await _finish(conn, kernel, row, Next(WITHHELD, "erased"), now)
+    kept = await contents.lock_address(kernel, found.owner, row["id"], address)
+    if kept is None:  # the address is that of a part who was erased, of which we are not told yet
+        soon = Next(SCHEDULED, "not_up_to_date", due_at=now + BEHIND_PAUSE)
+        await _finish(conn, kernel, row, soon, now)
         return None
     owner = str(uuid4())
     taken = await conn.fetchrow(
-        "UPDATE message SET status = $2, reason = NULL, code = NULL, content = $3, attempts = attempts + 1,"
-        " tried_at = coalesce(tried_at, $4), decided_at = $4, owner = $5,"
-        " until = now() + make_interval(secs => $6) WHERE id = $1 RETURNING *",
+        "UPDATE message SET status = $2, reason = NULL, code = NULL, address = $3, address_of = $4,"
+        " attempts = attempts + 1, tried_at = coalesce(tried_at, $5), decided_at = $5, owner = $6,"
+        " until = now() + make_interval(secs => $7) WHERE id = $1 RETURNING *",
         row["id"],
         SENDING,
         kept,
+        found.owner,
         now,
         owner,
         2 * settings_of(kernel).mail_seconds,
     )
     assert taken is not None, "its row is locked"
-    subject, text = filled(content.subject, values), filled(content.text, values)
+    subject, text = filled(content.subject, found.values), filled(content.text, found.values)
     return Claim(taken, owner, address, subject, text)
 
 

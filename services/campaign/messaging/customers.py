@@ -23,6 +23,8 @@ class Known:
     """What is known of a customer."""
 
     facts: Facts
+    owner: UUID
+    """The part who has the address."""
     values: Mapping[str, str]
     """Of placeholders."""
 
@@ -66,17 +68,35 @@ async def known(
         sent_lately=lately,
         as_of=asked.clock,
     )
-    return Known(facts, values_of(asked.state))
+    owner = await _owner(conn, customer_id, parts, facts.address)
+    return Known(facts, owner, values_of(asked.state))
+
+
+async def _owner(
+    conn: Connection, customer_id: UUID, parts: Sequence[UUID], address: str | None
+) -> UUID:
+    """Who of several has the address: this part, if it does."""
+    if address is not None and len(parts) > 1:
+        states = await queries.find_states(conn, parts)
+        for part in sorted(parts, key=lambda part: part != customer_id):
+            if part in states and address in _addresses(states[part]):
+                return part
+    return customer_id
 
 
 def address_of(state: Audience) -> str | None:
     """Where the customer's mail goes: the attribute `email`, as it was written last; else the first of the
     identifiers, by the alphabet."""
+    return next(iter(_addresses(state)), None)
+
+
+def _addresses(state: Audience) -> list[str]:
+    """All that can be written to."""
     written = state.fields.get(EMAIL)
     attribute = written.value if written is not None and isinstance(written.value, str) else ""
     prefix = f"{EMAIL}:"
     names = sorted(key.removeprefix(prefix) for key in state.identifiers if key.startswith(prefix))
-    return next(filter(None, map(usable, (attribute, *names))), None)
+    return [found for found in map(usable, (attribute, *names)) if found is not None]
 
 
 def values_of(state: Audience) -> dict[str, str]:

@@ -19,4 +19,8 @@ async def forget(conn: Connection, events: Sequence[Event]) -> dict[UUID, dateti
         [UUID(event.subject) for event in events],
         [event.time for event in events],
     )
+    await conn.execute(
+        "UPDATE message SET address = NULL, address_of = NULL WHERE address_of = ANY($1)",
+        [UUID(event.subject) for event in events],
+    )
     return {}

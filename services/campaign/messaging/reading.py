@@ -57,3 +57,11 @@ async def content_of(kernel: Kernel, row: Row) -> Content | None:
         return await contents.unlock(kernel, row["customer_id"], row["id"], row["content"])
     except Unreadable:
         return None
+
+
+async def address_of(kernel: Kernel, row: Row) -> str | None:
+    """Where the last try went to; None where that is gone, or cannot be read."""
+    try:
+        return await contents.unlock_address(kernel, row["address_of"], row["id"], row["address"])
+    except Unreadable:
+        return None

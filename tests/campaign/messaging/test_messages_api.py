@@ -349,3 +349,26 @@ async def test_one_part_erased_the_other_lives_on(office: Office):
     assert await office.became(message) == (
         ("withheld", "erased") if erased else ("scheduled", None)
     )
+
+
+async def test_an_address_goes_with_the_part_who_had_it(office: Office):
+    """Not with the one to whom the message was addressed; also after they are no longer one."""
+    first = await office.somebody(consent=None, address=False)
+    second = await office.somebody()
+    one, other = [await id_of(office, member) for member in (first, second)]
+    await merged(office, first, second)
+    message = await office.written(first, text="Nur für dich")
+    assert await office.became(message) == ("sent", None)
+    [row] = await office.rows("SELECT customer_id, address_of FROM message WHERE id = $1", message)
+    assert [str(row["customer_id"]), str(row["address_of"])] == [one, other]
+    assert (await office.read(message))["to"] == office.address(second)
+    await erase(office.here, other)
+    found = await office.read(message)
+    assert (found["text"], found["to"]) == ("Nur für dich", None)
+    [row] = await office.rows("SELECT address, address_of FROM message WHERE id = $1", message)
+    assert (row["address"], row["address_of"]) == (None, None)
+
+
+async def id_of(office: Office, member: str) -> str:
+    found = await office.here.client("profile").get(f"/v1/customers/member_no:{member}")
+    return str(found.json()["id"])

@@ -27,6 +27,8 @@ def upgrade() -> None:
         sa.Column("reason", sa.Text(), nullable=True),
         sa.Column("code", sa.SmallInteger(), nullable=True),
         sa.Column("content", sa.LargeBinary(), nullable=True),
+        sa.Column("address", sa.LargeBinary(), nullable=True),
+        sa.Column("address_of", sa.UUID(), nullable=True),
         sa.Column("created_at", TIME, nullable=False),
         sa.Column("created_by", sa.Text(), nullable=False),
         sa.Column("wanted_by", sa.Text(), nullable=False),
@@ -41,6 +43,12 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("message_customer", "message", ["customer_id", "id"])
+    op.create_index(
+        "message_address",
+        "message",
+        ["address_of"],
+        postgresql_where=sa.text("address_of IS NOT NULL"),
+    )
     op.create_index("message_status", "message", ["status", "id"])
     op.create_index(
         "message_due",
