@@ -154,8 +154,10 @@ async def _claim(
     now: datetime,
 ) -> Claim | None:
     """Make it ours for twice as long as sending it may take: whoever starts within the first half ends before that."""
-    kept = await contents.lock_address(kernel, found.owner, row["id"], address)
-    if kept is None:  # the address is that of a part who was erased, of which we are not told yet
+    kept = None
+    if found.owner is not None:
+        kept = await contents.lock_address(kernel, found.owner, row["id"], address)
+    if kept is None:  # customers have become one, or were erased, and we are not told all of it yet
         soon = Next(SCHEDULED, "not_up_to_date", due_at=now + BEHIND_PAUSE)
         await _finish(conn, kernel, row, soon, now)
         return None

@@ -23,8 +23,8 @@ class Known:
     """What is known of a customer."""
 
     facts: Facts
-    owner: UUID
-    """The part who has the address."""
+    owner: UUID | None
+    """The part who has the address, as far as that can be told at this moment."""
     values: Mapping[str, str]
     """Of placeholders."""
 
@@ -74,14 +74,14 @@ async def known(
 
 async def _owner(
     conn: Connection, customer_id: UUID, parts: Sequence[UUID], address: str | None
-) -> UUID:
-    """Who of several has the address: this part, if it does."""
-    if address is not None and len(parts) > 1:
-        states = await queries.find_states(conn, parts)
-        for part in sorted(parts, key=lambda part: part != customer_id):
-            if part in states and address in _addresses(states[part]):
-                return part
-    return customer_id
+) -> UUID | None:
+    """Who of these has the address: this part, if it does. None where nobody has: who is one with whom has changed
+    since the parts were looked up."""
+    if address is None:
+        return None
+    states = await queries.find_states(conn, parts)
+    having = [part for part in parts if part in states and address in _addresses(states[part])]
+    return customer_id if customer_id in having else next(iter(having), None)
 
 
 def address_of(state: Audience) -> str | None:

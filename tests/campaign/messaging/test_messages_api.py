@@ -2,11 +2,12 @@
 
 import asyncio
 from datetime import timedelta
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
 from services.campaign.api.examples import MESSAGE, SEND_MESSAGE
+from services.campaign.messaging.customers import known
 from services.campaign.messaging.deciding import STATUSES
 from services.campaign.words import MESSAGES, WHY_NOT
 from tests.campaign.erasing import erase
@@ -367,6 +368,20 @@ async def test_an_address_goes_with_the_part_who_had_it(office: Office):
     assert (found["text"], found["to"]) == ("Nur für dich", None)
     [row] = await office.rows("SELECT address, address_of FROM message WHERE id = $1", message)
     assert (row["address"], row["address_of"]) == (None, None)
+
+
+async def test_nobody_is_written_to_at_an_address_of_which_it_is_not_known_whose_it_is(
+    office: Office,
+):
+    """Two become one between two statements of the decision."""
+    first = await office.somebody(address=False)
+    second = await office.somebody()
+    one = UUID(await id_of(office, first))
+    await merged(office, first, second)
+    lately = timedelta(days=1)
+    async with office.worker.database.transaction() as conn:
+        found = await known(conn, office.worker, one, [one], besides=uuid4(), since=lately, now=NOW)
+    assert (found.facts.address, found.owner) == (office.address(second), None)
 
 
 async def id_of(office: Office, member: str) -> str:
