@@ -28,6 +28,10 @@ class Unreadable:
     id: str | None
     problem: BadRequest | Refused
 
+    def __post_init__(self) -> None:
+        # With a traceback it, or what led to it, would keep the request in memory until the collector comes by.
+        self.problem.__cause__ = self.problem.__context__ = self.problem.__traceback__ = None
+
 
 @dataclass(frozen=True, slots=True)
 class CloudEvent:

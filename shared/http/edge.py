@@ -12,6 +12,7 @@ from http import HTTPStatus
 from uuid import UUID
 
 from prometheus_client import Counter, Histogram
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared import metrics
@@ -158,14 +159,22 @@ class Guard:
         try:
             await self._app(scope, receive, sender)
         except Exception as exc:
-            problem = problem_of(exc)
-            _report(exc, problem)
+            refused = _refused(exc, scope)
             if started:
                 raise  # half an answer is out: the server cuts the connection
-            committed = scope.get("state", {}).get("committed")
-            if committed is not None:
-                subject, headers = committed
-                done = answer({"id": subject}, status=HTTPStatus.ACCEPTED, headers=headers)
-                await done(scope, receive, send)
-                return
-            await respond(problem, scope)(scope, receive, send)
+        else:
+            return
+        # With nothing at hand any more that has the exception: its traceback has this frame and those below it, with
+        # the body and all that was made of it, and would keep all of that until the collector comes by.
+        await refused(scope, receive, send)
+
+
+def _refused(exc: Exception, scope: Scope) -> Response:
+    """What is answered instead."""
+    problem = problem_of(exc)
+    _report(exc, problem)
+    committed = scope.get("state", {}).get("committed")
+    if committed is not None:
+        subject, headers = committed
+        return answer({"id": subject}, status=HTTPStatus.ACCEPTED, headers=headers)
+    return respond(problem, scope)

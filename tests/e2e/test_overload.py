@@ -41,10 +41,10 @@ PROCESSES = ("interaction-api", "interaction-worker", "profile-api", "profile-wo
 GROWTH = {"interaction-api": 200 * MIB, "origin": 80 * MIB}
 """How much more memory each may have at its worst moment than before."""
 
-SENDERS = 80
+SENDERS = 160
 EVENTS = 20
 FILLING = 40_000
-"""Bytes of each event beside what it says: 800 KB a request, 64 MB in all."""
+"""Bytes of each event beside what it says: 800 KB a request, 128 MB in all."""
 SLOW = 30
 WAITING = 60
 IMPATIENT = 40
