@@ -459,6 +459,11 @@ class _Reader:
             except _AWAY as error:
                 await self._stop()
                 raise Pause("log") from error
+            except BaseException:
+                # Whoever gave up may have waited at a connection that is dead and will not say so; the next one, who is
+                # as impatient, would wait there again.
+                await self._stop()
+                raise
             return {partition.partition: end for partition, end in found.items()}
 
     async def _stop(self) -> None:

@@ -235,6 +235,34 @@ async def test_a_reader_whose_connection_was_closed_under_it_reads_on(kafka, mon
         await log.close()
 
 
+@pytest.mark.kafka
+async def test_who_gave_up_at_a_dead_connection_leaves_it_to_nobody(kafka, monkeypatch):
+    """Half open, it takes what is sent and says nothing; who asks whether the log is there does not wait for long."""
+    log = open_log(
+        f"kafka://{kafka.bootstrap}",
+        namespace=f"x{uuid.uuid4().hex[:8]}",
+        partitions=1,
+        replication=1,
+        client="test",
+    )
+
+    async def silence(*_args, **_kwargs):
+        await asyncio.sleep(3600)
+
+    try:
+        await log.check()
+        assert await log.ends("customers") == {0: 0}
+        for connection in log._ends._consumer._client._conns.values():
+            monkeypatch.setattr(connection, "send", silence)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(1):
+                await log.ends("customers")
+        async with asyncio.timeout(30):
+            assert await log.ends("customers") == {0: 0}
+    finally:
+        await log.close()
+
+
 @pytest.mark.parametrize("url", ["kafka://127.0.0.1:9", "postgresql://nobody@127.0.0.1:9/log"])
 async def test_a_log_that_is_away_is_a_pause(url):
     log = open_log(url, namespace="", partitions=1, replication=1, client="test")
