@@ -325,16 +325,23 @@ async def _start(client: AIOKafkaProducer | AIOKafkaConsumer) -> None:
         async with asyncio.timeout(START_SECONDS):
             await client.start()
     except _AWAY as error:
-        with contextlib.suppress(Exception):
-            await client.stop()
+        await _end(client)
         raise Pause("log") from error
 
 
 async def _end(client: AIOKafkaProducer | AIOKafkaConsumer) -> None:
     """Whatever state it is in, and without waiting long."""
-    with contextlib.suppress(Exception):
+    try:
         async with asyncio.timeout(2):
             await client.stop()
+    except asyncio.CancelledError:
+        # aiokafka waits for tasks that it has cancelled, and of one that had not begun yet this is what it hears: it is
+        # nobody's wish that we end.
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+    except Exception:  # noqa: BLE001 - it is of no use any more
+        return
 
 
 async def _consumer(servers: str, client: str, fetch_bytes: int) -> AIOKafkaConsumer:

@@ -1,6 +1,7 @@
 """What the installation says of itself when everything is quiet: its log, its databases, its answers."""
 
 import asyncio
+import contextlib
 import time
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
@@ -74,6 +75,12 @@ class Seen:
     at: datetime = field(default_factory=lambda: datetime.now(UTC))
     slack: float = 0.0
     """Seconds by which the clocks of processes are apart."""
+
+
+async def _stop(consumer: AIOKafkaConsumer) -> None:
+    """It waits for tasks that it cancels; of one that had not begun it hears, and we through it, that it was."""
+    with contextlib.suppress(asyncio.CancelledError):
+        await consumer.stop()
 
 
 class Observer:
@@ -205,7 +212,7 @@ class Observer:
             found = await consumer.end_offsets([TopicPartition(topic, n) for n in self._at])
             return {one.partition: end for one, end in found.items()}
         finally:
-            await consumer.stop()
+            await _stop(consumer)
 
     async def lines(self) -> list[Line]:
         """What stands on `customers` behind what was read before."""
@@ -231,7 +238,7 @@ class Observer:
                         found.append(_line(partition, origin, number, record.value, beside))
                         self._at[partition] = record.offset + 1
         finally:
-            await consumer.stop()
+            await _stop(consumer)
         return found
 
     async def _log(self, query: str, *arguments: Any) -> list[asyncpg.Record]:

@@ -9,6 +9,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from shared import migrations
 from shared.errors import Gap, Pause
 from shared.log import MAX_RECORD_BYTES, Entry, Misconfigured, open_log
+from shared.log import kafka as kafka_log
 from shared.log.batching import Batching
 
 PARTITIONS = 3
@@ -261,6 +262,31 @@ async def test_who_gave_up_at_a_dead_connection_leaves_it_to_nobody(kafka, monke
             assert await log.ends("customers") == {0: 0}
     finally:
         await log.close()
+
+
+class _Stopping:
+    """What aiokafka does where it is stopped at once: it waits for a task that it cancels before that has begun."""
+
+    async def stop(self) -> None:
+        task = asyncio.create_task(asyncio.sleep(3600))
+        task.cancel()
+        await task
+
+
+async def test_a_client_that_is_stopped_at_once_ends_nobody_else():
+    await asyncio.wait_for(kafka_log._end(_Stopping()), 5)
+
+
+async def test_who_is_cancelled_while_a_client_is_stopped_is_cancelled():
+    class Slow:
+        async def stop(self) -> None:
+            await asyncio.sleep(3600)
+
+    ending = asyncio.create_task(kafka_log._end(Slow()))
+    await asyncio.sleep(0.01)
+    ending.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await ending
 
 
 @pytest.mark.parametrize("url", ["kafka://127.0.0.1:9", "postgresql://nobody@127.0.0.1:9/log"])
