@@ -10,6 +10,7 @@ from uuid import UUID
 
 from shared.codec import Event
 from shared.database import Connection, ReadConnection
+from shared.identity import let_go
 from shared.ids import partition_of
 from shared.language import CustomerErased, CustomerForgotten
 from shared.log import Entry
@@ -32,9 +33,7 @@ async def forget(
     latest: dict[UUID, datetime] = {}
     if service.forget is not None:
         latest = await service.forget(conn, events)
-    await conn.execute(
-        "DELETE FROM identity WHERE customer_id = ANY($1) AND type <> 'number'", parts
-    )
+    await let_go(conn, parts)
     return [_forgotten(service.name, event, latest, partitions) for event in events]
 
 

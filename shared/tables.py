@@ -114,6 +114,16 @@ def kernel_tables(metadata: MetaData) -> None:
         Index("identity_customer", "customer_id"),
     )
     Table(
+        "identity_claim",
+        metadata,
+        Column("type", Text, nullable=False),
+        Column("digest", LargeBinary, nullable=False),
+        Column("customer_id", UUID, nullable=False),
+        Column("at", Time, nullable=False, server_default=text("now()")),
+        PrimaryKeyConstraint("type", "digest", "customer_id"),
+        Index("identity_claim_customer", "customer_id"),
+    )
+    Table(
         "grouping",
         metadata,
         Column("customer_id", UUID, primary_key=True),

@@ -1,0 +1,113 @@
+"""Whose an identifier is, when somebody who was erased comes back: whatever is folded first."""
+
+import asyncio
+from itertools import permutations
+from uuid import UUID, uuid4
+
+import pytest
+
+from shared.errors import NotFound
+from shared.identity import find_customer, let_go, remember
+from tests.shared.loop.bench import Bench, open_bench
+
+PHONE = "+8613800138000"
+
+
+@pytest.fixture(scope="module")
+async def bench(postgres):
+    async with open_bench(postgres) as made:
+        await made.leases().prepare()
+        yield made
+
+
+@pytest.fixture
+async def database(bench: Bench):
+    kernel = bench.kernel("identities")
+    yield kernel.database
+    await kernel.close()
+
+
+async def known_as(conn, customer: UUID, value: str) -> None:
+    await remember(conn, [("phone", value, customer)])
+
+
+async def erased(conn, customer: UUID, _value: str) -> None:
+    await conn.execute("INSERT INTO erased VALUES ($1, now())", customer)
+    await let_go(conn, [customer])
+
+
+async def owner(database, value: str) -> UUID | None:
+    async with database.read() as conn:
+        try:
+            return await find_customer(conn, f"phone:{value}")
+        except NotFound:
+            return None
+
+
+@pytest.mark.parametrize("at_once", [False, True])
+@pytest.mark.parametrize("order", list(permutations("knw")))
+async def test_who_comes_back_is_found_in_whatever_order_it_is_told(database, order, at_once):
+    """k: the first is known by it; n: nobody knows them any more; w: whoever comes next is known by it."""
+    first, after = uuid4(), uuid4()
+    value = f"+86138{uuid4().int % 10**8:08d}"
+    steps = {"k": (known_as, first), "n": (erased, first), "w": (known_as, after)}
+    told = [steps[one] for one in order]
+    if at_once:
+        async with database.transaction() as conn:
+            for step, who in told:
+                await step(conn, who, value)
+    else:
+        for step, who in told:
+            async with database.transaction() as conn:
+                await step(conn, who, value)
+    assert await owner(database, value) == after
+    async with database.read() as conn:
+        assert await conn.fetchval("SELECT count(*) FROM identity_claim") == 0
+
+
+async def test_the_first_keeps_it_and_the_others_wait_their_turn(database):
+    one, two, three = sorted(uuid4() for _ in range(3))
+    async with database.transaction() as conn:
+        await remember(conn, [("phone", PHONE, who) for who in (one, two, two, three)])
+    for who, left in ((one, two), (three, two), (two, None)):
+        async with database.transaction() as conn:
+            await erased(conn, who, PHONE)
+        assert await owner(database, PHONE) == left
+
+
+async def test_an_erasure_misses_nobody_who_claims_it_at_that_moment(database):
+    one, two = uuid4(), uuid4()
+    value = "+8613800138001"
+    async with database.transaction() as conn:
+        await known_as(conn, one, value)
+
+    async def forget() -> None:
+        async with database.transaction() as conn:
+            await erased(conn, one, value)
+
+    async with database.transaction() as conn:
+        await known_as(conn, two, value)
+        forgetting = asyncio.create_task(forget())
+        await asyncio.sleep(0.3)
+        assert not forgetting.done()
+    await forgetting
+    assert await owner(database, value) == two
+
+
+async def test_whoever_claims_it_while_it_is_let_go_of_gets_it(database):
+    one, two = uuid4(), uuid4()
+    value = "+8613800138002"
+    async with database.transaction() as conn:
+        await known_as(conn, one, value)
+
+    async def claim() -> None:
+        async with database.transaction() as conn:
+            await known_as(conn, two, value)
+
+    async with database.transaction() as conn:
+        await erased(conn, one, value)
+        claiming = asyncio.create_task(claim())
+        await asyncio.sleep(0.3)
+        assert not claiming.done()
+    await claiming
+    assert await owner(database, value) == two
