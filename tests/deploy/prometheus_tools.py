@@ -88,7 +88,7 @@ class Selector(NamedTuple):
 _GROUPING = re.compile(r"\b(?:by|without|on|ignoring)\s*\(([^)]*)\)")
 _SELECTOR = re.compile(r"(?<![\w:])([a-zA-Z_:][\w:]*)(\{[^}]*\})?(?!\s*\()(?![\w:])")
 _LABEL = re.compile(r'(\w+)\s*(?:=~|!~|!=|=)\s*"')
-_WORDS = frozenset({"and", "or", "unless", "offset"})
+_WORDS = frozenset({"and", "or", "unless"})
 
 
 def groupings(query: str) -> list[frozenset[str]]:

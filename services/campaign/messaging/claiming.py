@@ -14,10 +14,14 @@ from services.campaign.messaging.content import Content
 from services.campaign.messaging.customers import Known, known
 from services.campaign.messaging.deciding import (
     BEHIND_PAUSE,
+    CANCELLED,
     FAILED,
+    MARKETING,
     PAUSES,
     SCHEDULED,
     SENDING,
+    SENT,
+    SERVICE,
     UNCERTAIN,
     WITHHELD,
     Next,
@@ -46,6 +50,9 @@ AT_ONCE = 200
 """Messages that are looked up at once."""
 _DUE = "status = 'scheduled' AND due_at <= $1 AND ($2 OR content IS NULL)"
 """Without a mail server ($2) only what has no text any more: it is withheld."""
+for _purpose in (MARKETING, SERVICE):  # so that the first one is seen to come
+    for _outcome in (SENT, UNCERTAIN, FAILED, WITHHELD, CANCELLED, "postponed", "retried"):
+        metrics.messages.labels(_purpose, _outcome)
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,6 +44,9 @@ LOOK_SECONDS = 0.2
 TOGETHER_SECONDS = 0.01
 OVERDUE = 500
 
+for _why in (GONE, FAILING):  # so that the first one is seen to come
+    metrics.webhooks_disabled.labels(_why)
+
 _logger = structlog.get_logger(__name__)
 
 _INTERRUPTED = f"""
