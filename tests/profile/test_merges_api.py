@@ -178,6 +178,23 @@ async def test_a_chain_keeps_one_head_and_comes_apart_in_any_order(here: World, 
         await undo(here, one)
 
 
+async def test_those_who_were_one_already_are_joined_by_a_merge_of_more_none_the_less(
+    here: World, client
+) -> None:
+    """It leaves them as they would be if what had made them one had never been."""
+    one, between, other, third = await met(here, *(nobody() for _ in range(4)))
+    chain = [await merge(here, one, between), await merge(here, between, other)]
+    made = await merge(here, one, other, third)
+    for link in chain:
+        await undo(here, link)
+    left = (await client.get(f"/v1/merges/{made['id']}")).json()
+    assert left["parts"] == sorted([one, other, third])
+    assert await id_of(here, between) == between
+    assert len({await id_of(here, part) for part in (one, other, third)}) == 1
+    await undo(here, made)
+    assert [await id_of(here, part) for part in (one, other, third)] == [one, other, third]
+
+
 def visits(customer: dict[str, str], at: str = DAY.format(5)) -> dict[str, Any]:
     return {
         "id": str(uuid4()),

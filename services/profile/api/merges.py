@@ -188,11 +188,11 @@ async def merge_customers(
         else:
             parts = await named(conn, body.parts or ())
         groups = await keeping.groups_of(conn, parts)
-        joined = keeping.check_joins(parts, groups)
+        keeping.check_joins(parts, groups)
         if body.proposal is None:
             asked = await keeping.matching_proposal(conn, parts, groups)
-            merge_id = asked or await keeping.propose(conn, joined, decider, judged=0)
-        entries = await keeping.decide(conn, kernel, merge_id, "merged", decider, parts=joined)
+            merge_id = asked or await keeping.propose(conn, parts, decider, judged=0)
+        entries = await keeping.decide(conn, kernel, merge_id, "merged", decider, parts=parts)
         settled = Decider(caller.name, now, "settled")
         await keeping.withdraw_settled(conn, groups, settled, beside=merge_id)
         return Done(201, str(merge_id), entries)

@@ -124,14 +124,16 @@ async def check_exist(conn: Connection | ReadConnection, parts: Sequence[UUID]) 
         raise NotFound("customer_not_found")
 
 
-def check_joins(parts: Sequence[UUID], groups: Mapping[UUID, Group]) -> list[UUID]:
-    """Whom a merge of these parts joins. Raises Conflict("already_merged"), Unprocessable("too_many_parts")."""
+def check_joins(parts: Sequence[UUID], groups: Mapping[UUID, Group]) -> None:
+    """Whether a merge of these parts makes any of them one. Raises Conflict("already_merged"),
+    Unprocessable("too_many_parts").
+
+    Those of them who are one already are joined by it none the less: what made them one may be undone."""
     joined = one_of_each(parts, groups)
     if len(joined) < 2:
         raise Conflict("already_merged")
     if sum(len(groups[part].parts) for part in joined) > MOST_PARTS:
         raise Unprocessable("too_many_parts", params={"limit": MOST_PARTS})
-    return joined
 
 
 async def propose(
