@@ -66,9 +66,9 @@ def _is_id(value: str) -> bool:
         return False
 
 
-def hash_of_key(key: str | None) -> bytes | None:
+def hash_of_key(key: str) -> bytes:
     """What stands for an Idempotency-Key: its SHA-256."""
-    return None if key is None else sha256(key.encode()).digest()
+    return sha256(key.encode()).digest()
 
 
 async def keep(
@@ -101,7 +101,7 @@ async def keep(
         masked(subject, secret) if subject else path.get("customer"),
         status,
         state.get("request_id"),
-        hash_of_key(key),
+        None if key is None else hash_of_key(key),
         position or None,
     )
     state["audited"] = True

@@ -10,7 +10,6 @@ folded yet: in one statement its row and its own outbox entries behind what the 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
@@ -136,7 +135,7 @@ def _name(request: Request, key: str) -> tuple[str, str, str]:
     values = request.path_params.values()
     named = (audit.masked(str(one), state.kernel.settings.inbound_secret) for one in values)
     route = " ".join((request.method, state.templates.of(request.scope), *named))
-    return str(request.state.caller.id), route, sha256(key.encode()).hexdigest()
+    return str(request.state.caller.id), route, audit.hash_of_key(key).hex()
 
 
 async def transact(

@@ -206,16 +206,17 @@ async def test_reading_beyond_what_kafka_has_is_fatal_and_no_jump_to_the_end(kaf
     await log.close()
 
 
+def _alone(kafka):
+    """A fresh log of one partition."""
+    namespace = f"x{uuid.uuid4().hex[:8]}"
+    url = f"kafka://{kafka.bootstrap}"
+    return open_log(url, namespace=namespace, partitions=1, replication=1, client="test")
+
+
 @pytest.mark.kafka
 async def test_a_reader_whose_connection_was_closed_under_it_reads_on(kafka, monkeypatch):
     """uvloop raises what aiokafka does not expect, and ends fetching for good without a word."""
-    log = open_log(
-        f"kafka://{kafka.bootstrap}",
-        namespace=f"x{uuid.uuid4().hex[:8]}",
-        partitions=1,
-        replication=1,
-        client="test",
-    )
+    log = _alone(kafka)
 
     def closed(*_args, **_kwargs):
         raise RuntimeError("the handler is closed")
@@ -239,13 +240,7 @@ async def test_a_reader_whose_connection_was_closed_under_it_reads_on(kafka, mon
 @pytest.mark.kafka
 async def test_who_gave_up_at_a_dead_connection_leaves_it_to_nobody(kafka, monkeypatch):
     """Half open, it takes what is sent and says nothing; who asks whether the log is there does not wait for long."""
-    log = open_log(
-        f"kafka://{kafka.bootstrap}",
-        namespace=f"x{uuid.uuid4().hex[:8]}",
-        partitions=1,
-        replication=1,
-        client="test",
-    )
+    log = _alone(kafka)
 
     async def silence(*_args, **_kwargs):
         await asyncio.sleep(3600)
