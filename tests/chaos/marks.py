@@ -10,11 +10,12 @@ DIGITS = 14
 PHONE = "+861390"
 """Every telephone number of this workload begins so; seven digits follow."""
 
-_PLAIN = re.compile(rb"%s[0-9a-f]{%d}|(?<=86)1390\d{7}" % (PREFIX.encode(), DIGITS), re.IGNORECASE)
+# Looked for by how they begin, in what was made lower case before: that is many times as fast as to have `re` try both
+# cases at every place. It holds up all that runs in this process, the proxies among it.
+_NAME = re.compile(rb"%s[0-9a-f]{%d}" % (PREFIX.encode(), DIGITS))
+_NUMBER = re.compile(rb"86(1390\d{7})")
 _LENGTH = len(PREFIX) + DIGITS
-_HEX = re.compile(
-    rb"%s(?:3[0-9]|6[1-6]){%d}" % (PREFIX.encode().hex().encode(), DIGITS), re.IGNORECASE
-)
+_HEX = re.compile(rb"%s(?:3[0-9]|6[1-6]){%d}" % (PREFIX.encode().hex().encode(), DIGITS))
 
 
 def _in_base64(before: int) -> tuple[bytes, re.Pattern[bytes]]:
@@ -41,13 +42,14 @@ def new_phone(random: Random) -> str:
 
 def marks_in(value: bytes) -> set[str]:
     """All marks in there: as they are, in hexadecimal digits, or as base64 writes them."""
-    found = _plain(value)
-    for one in _HEX.finditer(value):
+    lower = value.lower()
+    found = _plain(lower)
+    for one in _HEX.finditer(lower):
         found |= _plain(bytes.fromhex(one[0].decode()))
     for before, pattern in _BASE64:
         for one in pattern.finditer(value):
             text = before + one[0].replace(b"-", b"+").replace(b"_", b"/")
-            found |= _plain(base64.b64decode(text[: len(text) // 4 * 4] + _rest(text)))
+            found |= _plain(base64.b64decode(text[: len(text) // 4 * 4] + _rest(text)).lower())
     return found
 
 
@@ -57,5 +59,5 @@ def _rest(text: bytes) -> bytes:
     return over + b"=" * (4 - len(over)) if len(over) > 1 else b""
 
 
-def _plain(value: bytes) -> set[str]:
-    return {one.decode().lower() for one in _PLAIN.findall(value)}
+def _plain(lower: bytes) -> set[str]:
+    return {one.decode() for one in (*_NAME.findall(lower), *_NUMBER.findall(lower))}
