@@ -122,7 +122,7 @@ async def erase_customer(
     erasure = UUID(outcome.subject)
     await _destroy_keys(kernel, erasure)
     async with kernel.database.snapshot() as conn:
-        found = await reading.find_erasure(conn, erasure, **_by(kernel))
+        found = await reading.find_erasure(conn, erasure, seconds=kernel.settings.keyring_seconds)
     headers = headers_of(outcome) | {"Location": f"/v1/erasures/{erasure}"}
     status = outcome.status if outcome.folded else 202
     return answer(erasure_answer(found, language), status=status, headers=headers)
@@ -154,11 +154,6 @@ async def _destroy_keys(kernel: Kernel, erasure: UUID) -> None:
         _logger.warning("keys_not_destroyed", exc_info=None if is_passing(error) else error)
 
 
-def _by(kernel: Kernel) -> dict[str, Any]:
-    """By what it is judged how far an erasure is."""
-    return {"now": kernel.clock(), "seconds": kernel.settings.keyring_seconds}
-
-
 @router.get(
     "/v1/erasures", dependencies=READS, responses=shown(page_of(ERASURE), "Erasures, newest first.")
 )
@@ -173,10 +168,12 @@ async def list_erasures(
     """Whom somebody asked to forget, and how far that is; newest first."""
     kernel = kernel_of(request)
     after = decode_cursor(page.cursor, tuple[datetime, UUID]) if page.cursor else None
-    by = _by(kernel)
+    seconds = kernel.settings.keyring_seconds
     async with kernel.database.snapshot() as conn:
-        found = await reading.list_erasures(conn, status, after=after, limit=page.limit + 1, **by)
-        total = await reading.count_erasures(conn, status, **by) if page.count else None
+        found = await reading.list_erasures(
+            conn, status, after=after, limit=page.limit + 1, seconds=seconds
+        )
+        total = await reading.count_erasures(conn, status, seconds=seconds) if page.count else None
     items, cursor = cut_page(found, page.limit, lambda last: (last.requested_at, last.id))
     return answer(page_answer([erasure_answer(one, language) for one in items], cursor, total))
 
@@ -187,5 +184,5 @@ async def read_erasure(request: Request, erasure: ErasureId, language: Lang) -> 
     is until when something that nobody can assign to a person any more is kept at most."""
     kernel = kernel_of(request)
     async with kernel.database.snapshot() as conn:
-        found = await reading.find_erasure(conn, erasure, **_by(kernel))
+        found = await reading.find_erasure(conn, erasure, seconds=kernel.settings.keyring_seconds)
     return answer(erasure_answer(found, language))

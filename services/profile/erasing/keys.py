@@ -40,9 +40,8 @@ async def _destroy(kernel: Kernel, parts: list[UUID]) -> None:
     await kernel.keyring.destroy(parts)
     async with kernel.database.transaction() as conn:
         await conn.execute(
-            "UPDATE erasure_part SET key_destroyed_at = $2 WHERE customer_id = ANY($1)",
+            "UPDATE erasure_part SET key_destroyed_at = now() WHERE customer_id = ANY($1)",
             parts,
-            kernel.clock(),
         )
 
 

@@ -1,7 +1,8 @@
 """Reading erasures: what was asked for, what has become of it.
 
 One is done when every service has forgotten each part, each key is destroyed, and no process can remember one of these
-keys any more.
+keys any more. How long ago a key was destroyed is counted by the clock of the database alone: those of two processes
+may be apart, and a receipt that comes too early would not be true.
 """
 
 from collections import defaultdict
@@ -25,9 +26,9 @@ SELECT customer_id, erasure, service, min(at) AS at, max(latest) AS latest
 FROM forgotten WHERE erasure = ANY($1) GROUP BY customer_id, erasure, service ORDER BY at, service
 """
 _DONE = f"""
-SELECT p.erasure, p.at, CASE
- WHEN count(*) FILTER (WHERE said.services = {_SERVICES} AND p.key_destroyed_at IS NOT NULL) = count(*)
- THEN max(greatest(said.at, p.key_destroyed_at + make_interval(secs => $1))) END AS done_at
+SELECT p.erasure, p.at, count(*) FILTER (WHERE said.services = {_SERVICES}
+  AND p.key_destroyed_at + make_interval(secs => $1) <= now()) = count(*) AS done,
+ max(greatest(said.at, p.key_destroyed_at + make_interval(secs => $1))) AS done_at
 FROM erasure_part AS p CROSS JOIN LATERAL (
  SELECT count(*) AS services, max(one.at) AS at FROM (
   SELECT min(f.at) AS at FROM forgotten AS f
@@ -36,8 +37,8 @@ GROUP BY p.erasure, p.at
 """
 _FOUND = f"""
 SELECT * FROM ({_DONE}) AS e
-WHERE ($3::text IS NULL OR ($3 = 'done') = coalesce(done_at <= $2, false))
- AND ($4::timestamptz IS NULL OR (at, erasure) < ($4, $5)) AND ($6::uuid IS NULL OR erasure = $6)
+WHERE ($2::text IS NULL OR ($2 = 'done') = done)
+ AND ($3::timestamptz IS NULL OR (at, erasure) < ($3, $4)) AND ($5::uuid IS NULL OR erasure = $5)
 """
 
 
@@ -79,14 +80,12 @@ class Erasure:
         return max(said, default=None)
 
 
-async def find_erasure(
-    conn: ReadConnection, erasure: UUID, *, now: datetime, seconds: float
-) -> Erasure:
+async def find_erasure(conn: ReadConnection, erasure: UUID, *, seconds: float) -> Erasure:
     """One erasure. Raises NotFound. `seconds`: how long a process remembers a key."""
-    rows = await conn.fetch(f"{_FOUND} LIMIT 1", seconds, now, None, None, None, erasure)
+    rows = await conn.fetch(f"{_FOUND} LIMIT 1", seconds, None, None, None, erasure)
     if not rows:
         raise NotFound("erasure_not_found")
-    return (await _whole(conn, rows, now))[0]
+    return (await _whole(conn, rows))[0]
 
 
 async def list_erasures(
@@ -95,26 +94,23 @@ async def list_erasures(
     *,
     after: tuple[datetime, UUID] | None,
     limit: int,
-    now: datetime,
     seconds: float,
 ) -> list[Erasure]:
     """Erasures, newest first."""
     rows = await conn.fetch(
-        f"{_FOUND} ORDER BY at DESC, erasure DESC LIMIT $7",
-        *(seconds, now, status, *(after or (None, None)), None, limit),
+        f"{_FOUND} ORDER BY at DESC, erasure DESC LIMIT $6",
+        *(seconds, status, *(after or (None, None)), None, limit),
     )
-    return await _whole(conn, rows, now)
+    return await _whole(conn, rows)
 
 
-async def count_erasures(
-    conn: ReadConnection, status: str | None, *, now: datetime, seconds: float
-) -> int:
+async def count_erasures(conn: ReadConnection, status: str | None, *, seconds: float) -> int:
     """How many a list holds in all."""
     counted = f"SELECT count(*) FROM ({_FOUND}) AS found"
-    return int(await conn.fetchval(counted, seconds, now, status, None, None, None))
+    return int(await conn.fetchval(counted, seconds, status, None, None, None))
 
 
-async def _whole(conn: ReadConnection, rows: Sequence[Row], now: datetime) -> list[Erasure]:
+async def _whole(conn: ReadConnection, rows: Sequence[Row]) -> list[Erasure]:
     ids = [row["erasure"] for row in rows]
     said: defaultdict[tuple[UUID, UUID], list[Said]] = defaultdict(list)
     for one in await conn.fetch(_SAID, ids):
@@ -128,22 +124,19 @@ async def _whole(conn: ReadConnection, rows: Sequence[Row], now: datetime) -> li
         ids,
     ):
         parts[one["erasure"]].append(one)
-    return [_erasure(row, parts[row["erasure"]], said, now) for row in rows]
+    return [_erasure(row, parts[row["erasure"]], said) for row in rows]
 
 
-def _erasure(
-    row: Row, parts: Sequence[Row], said: dict[tuple[UUID, UUID], list[Said]], now: datetime
-) -> Erasure:
-    first, done_at = parts[0], row["done_at"]
-    done = done_at is not None and done_at <= now
+def _erasure(row: Row, parts: Sequence[Row], said: dict[tuple[UUID, UUID], list[Said]]) -> Erasure:
+    first = parts[0]
     return Erasure(
         id=row["erasure"],
         customer_id=first["head"],
         number=None if first["serial"] is None else number(first["year"], first["serial"]),
-        status="done" if done else "running",
+        status="done" if row["done"] else "running",
         requested_at=row["at"],
         requested_by=first["by"],
-        done_at=done_at if done else None,
+        done_at=row["done_at"] if row["done"] else None,
         parts=[
             Part(
                 one["customer_id"],

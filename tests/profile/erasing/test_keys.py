@@ -1,5 +1,7 @@
 """Keys go after the decision: later, where the keyring is away, and again, where it brings them back."""
 
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -7,7 +9,7 @@ import asyncpg
 import pytest
 
 from services.profile.erasing import keys
-from tests.profile.erasing.people import Person, erase
+from tests.profile.erasing.people import Person, done, erase
 from tests.world import World
 
 
@@ -69,6 +71,22 @@ async def test_a_keyring_that_went_back_in_time_brings_nobody_back(here: World):
     after = [(await receipt_of(here, one["id"]))["parts"][0] for one in receipts]
     assert after[0]["key_destroyed_at"] > times[0]["key_destroyed_at"], "it might have opened more"
     assert after[1]["key_destroyed_at"] == times[1]["key_destroyed_at"]
+
+
+async def test_the_receipt_does_not_go_by_the_clock_of_who_destroyed_a_key(here: World):
+    person = await Person().meet(here)
+    key = await key_of(here, person.id)
+    assert key is not None
+    receipt = await erase(here, person.id)
+    kernel = here.kernels["profile"]
+    for apart in (timedelta(minutes=-10), timedelta(minutes=10)):
+        wrong = replace(kernel, clock=lambda apart=apart: datetime.now(UTC) + apart)
+        await bring_back(here, person.id, key)
+        await keys.destroy_again(wrong)
+        assert (await receipt_of(here, receipt["id"]))["status"] == "running", (
+            "it was opened just now"
+        )
+        await done(here, receipt)
 
 
 async def test_many_are_gone_through_in_chunks(here: World, monkeypatch):
