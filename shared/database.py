@@ -197,9 +197,20 @@ class Database:
         self, pool: asyncpg.Pool, conn: Any, work: Any | None, error: BaseException
     ) -> None:
         """Give back a connection with which something went wrong."""
+        if isinstance(error, TimeoutError):
+            await self._distrust()
         ending = self._give_back(pool, conn, work)
         if not isinstance(error, (TimeoutError, asyncio.CancelledError)):
             await asyncio.shield(ending)
+
+    async def _distrust(self) -> None:
+        """Lend nothing that was connected before now: where one connection does not answer, whatever lies between the
+        server and us may have forgotten all of them, and each would be waited for as long as this one."""
+        kept, self._kept = self._kept, []
+        for one in kept:
+            self._give_back(one.pool, one.conn, None)
+        for pool in self._pools.values():
+            await pool.expire_connections()
 
     def read(self) -> "_Reading":
         """A connection for single statements that read."""

@@ -86,12 +86,7 @@ class PostgresLog:
 
     def __init__(self, url: str, *, partitions: int, client: str) -> None:
         self._partitions = partitions
-        self._database = Database(
-            url,
-            name=f"{client} log",
-            size=6,
-            limits={"statement_timeout": "30000", "lock_timeout": "10000"},
-        )
+        self._database = Database(url, name=f"{client} log", size=6)
         self._tails = {topic: _Tail(self._database, topic, partitions) for topic in TABLES}
         self._hints = {topic: Hint(self._database, f"log_{topic}") for topic in TABLES}
 

@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import pytest
 
@@ -96,6 +96,32 @@ async def test_who_gives_up_does_not_wait_for_a_frozen_server(two: Database):
         async with two.transaction() as conn:
             await conn.execute("INSERT INTO t VALUES (2)")
     assert await rows(two) == [2]
+
+
+async def test_where_one_connection_is_dead_the_others_are_not_tried(database: str, monkeypatch):
+    """As where a router has forgotten them: nobody says so, and each would cost as long as the first."""
+    monkeypatch.setattr("shared.database.SERVER_SECONDS", 0.3)
+    db = Database(database, name="tests", size=3, limits={"statement_timeout": "200"})
+
+    async def everywhere() -> set[int]:
+        """All connections that there may be, at once; those that only read are kept then."""
+        together = asyncio.Barrier(6)
+
+        async def one(lent) -> int:
+            async with lent as conn:
+                await together.wait()
+                return await conn.fetchval("SELECT pg_backend_pid()")
+
+        asked = [one(lend()) for lend in (db.read, db.connection) for _ in range(3)]
+        return set(await asyncio.gather(*asked))
+
+    with ExitStack() as dead:
+        for pid in await everywhere():
+            dead.enter_context(frozen(pid))
+        with pytest.raises(TimeoutError):
+            await backend(db)
+        assert len(await everywhere()) == 6
+    await db.close()
 
 
 async def test_what_is_committed_stays_done_whatever_becomes_of_the_connection(two: Database):
