@@ -8,6 +8,7 @@ appends starts again from what was acknowledged, and readers drop what they have
 
 import asyncio
 import contextlib
+import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -46,6 +47,9 @@ FETCH_WAIT_MS = 500
 what an idle broker does, but a longer hold delays whoever seeks: the one that is out must come back first."""
 MANY = 500
 START_SECONDS = 10.0
+IDLE_SECONDS = 30.0
+"""After so long a connection over which nobody asked anything is not asked again, but made anew. What lies in between
+may have forgotten it, and would not say so: to find out takes as long as a question may."""
 DAY_MS = 24 * 3600 * 1000
 CONTENT_TYPE = "application/cloudevents+json; charset=UTF-8"
 _CONTENT_TYPE = ("content-type", CONTENT_TYPE.encode())
@@ -383,6 +387,11 @@ def _fill(batch: Any, entries: Sequence[Entry], start: int) -> int:
     return count
 
 
+def _is_of_use(consumer: AIOKafkaConsumer, used: float) -> bool:
+    """Whether a consumer may be asked that was asked last at `used` (of `time.monotonic`)."""
+    return time.monotonic() - used < IDLE_SECONDS and not _has_ended(consumer)
+
+
 def _has_ended(consumer: AIOKafkaConsumer) -> bool:
     """Whether what fetches in the background, or learns who leads, has ended: at an error that aiokafka does not
     expect it does so for good, and whoever waits for records of a consumer without a group is never told."""
@@ -398,6 +407,7 @@ class _Reader:
         self._partition = TopicPartition(name, partition)
         self._client = client
         self._consumer: AIOKafkaConsumer | None = None
+        self._used = 0.0
         self._at = -1
         self._lock = asyncio.Lock()
 
@@ -445,14 +455,14 @@ class _Reader:
         return records
 
     async def _started(self) -> AIOKafkaConsumer:
-        if self._consumer is not None and _has_ended(self._consumer):
-            _logger.warning("reader_ended", partition=str(self._partition))
+        if self._consumer is not None and not _is_of_use(self._consumer, self._used):
             await self._stop()
         if self._consumer is None:
             consumer = await _consumer(self._servers, self._client, FETCH_BYTES)
             consumer.assign([self._partition])
             self._consumer = consumer
             self._at = -1
+        self._used = time.monotonic()
         return self._consumer
 
     async def ends(self, name: str, partitions: int) -> dict[int, int]:
@@ -491,6 +501,7 @@ class _Looker:
         self._partitions = [TopicPartition(name, n) for n in range(partitions)]
         self._client = client
         self._consumer: AIOKafkaConsumer | None = None
+        self._used = 0.0
         self._lock = asyncio.Lock()
 
     async def read(self, partition: int, offset: int, *, wait: float) -> list[Record]:
@@ -518,7 +529,7 @@ class _Looker:
             return [_record(message) for message in answer.get(wanted, [])]
 
     async def _started(self) -> AIOKafkaConsumer:
-        if self._consumer is not None and _has_ended(self._consumer):
+        if self._consumer is not None and not _is_of_use(self._consumer, self._used):
             await self.close()
         if self._consumer is None:
             consumer = await _consumer(self._servers, self._client, 1)
@@ -527,6 +538,7 @@ class _Looker:
             for one in self._partitions:
                 consumer.seek(one, 0)  # so that it looks for no place of its own
             self._consumer = consumer
+        self._used = time.monotonic()
         return self._consumer
 
     async def close(self) -> None:

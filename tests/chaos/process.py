@@ -28,6 +28,7 @@ def _shorten() -> None:
     kafka.APPEND_SECONDS = 4.0
     kafka.READ_SECONDS = 4.0
     kafka.START_SECONDS = 4.0
+    kafka.IDLE_SECONDS = 4.0
     for name in ("AIOKafkaProducer", "AIOKafkaConsumer"):
         setattr(kafka, name, _quick(getattr(kafka, name)))
     shared.loop.runner.BACKOFF_MOST = 1.0

@@ -259,6 +259,38 @@ async def test_who_gave_up_at_a_dead_connection_leaves_it_to_nobody(kafka, monke
         await log.close()
 
 
+@pytest.mark.kafka
+@pytest.mark.parametrize("how", ["read", "look", "end"])
+async def test_a_connection_that_nobody_used_for_long_is_not_trusted(kafka, monkeypatch, how):
+    """It may be half open by now. Whoever takes a partition again, or looks at one record, would wait for that."""
+    monkeypatch.setattr(kafka_log, "IDLE_SECONDS", 1.0)
+    log = _alone(kafka)
+
+    async def ask() -> None:
+        if how == "end":
+            assert await log.ends("customers") == {0: 3}
+        else:
+            events = 1 if how == "look" else 10
+            assert await log.read("customers", 0, 2, events=events, size=1000, wait=5)
+
+    async def silence(*_args, **_kwargs):
+        await asyncio.sleep(3600)
+
+    try:
+        await log.check()
+        await log.append("customers", entries(0, 3))
+        await ask()
+        asked = log._ends if how == "end" else log._lookers["customers"]
+        asked = log._readers["customers", 0] if how == "read" else asked
+        for connection in asked._consumer._client._conns.values():
+            monkeypatch.setattr(connection, "send", silence)
+        await asyncio.sleep(1.5)
+        async with asyncio.timeout(10):
+            await ask()
+    finally:
+        await log.close()
+
+
 class _Stopping:
     """What aiokafka does where it is stopped at once: it waits for a task that it cancels before that has begun."""
 
