@@ -24,6 +24,7 @@ from shared.grouping import hold
 from shared.ids import partition_of
 from shared.kernel import Kernel
 from shared.log import Entry
+from shared.moments import moment
 from shared.outbox import OUTBOX
 from shared.own_events import own_event
 from shared.positions import Position, Progress, parse, render
@@ -184,6 +185,7 @@ async def execute(
     customer_id: UUID,
     decide: Decide,
     *,
+    said_last: Callable[[Any], int],
     command: str,
     status: int = 200,
     key: str | None = None,
@@ -195,6 +197,10 @@ async def execute(
     for a customer whom this service does not know (unless `must_exist` is False).
 
     For an absorbed part it is the whole customer who is decided about, and the head whom the events are said of.
+
+    `said_last`: when a state was last told anything that may be decided here, in microseconds since 1970. The last word
+    wins by its time, and whoever decides now has heard all of that: so it is said after it, also where a clock is
+    behind that of who spoke before.
     """
     kernel: Kernel = request.app.state.kernel
 
@@ -212,7 +218,8 @@ async def execute(
             for part, one in zip(parts, states, strict=True)
             if not getattr(one, "erased", None)
         ]
-        entries = _entries(kernel, (alive or parts)[0], decide(state), now)
+        at = max(now, moment(said_last(state) + 1))
+        entries = _entries(kernel, (alive or parts)[0], decide(state), at)
         return Done(status, subject or str(parts[0]), entries)
 
     return await transact(request, do, command=command, key=key, digest=digest)
@@ -272,11 +279,11 @@ async def _state(
 
 
 def _entries(
-    kernel: Kernel, customer_id: UUID, decisions: Sequence[Decision], now: datetime
+    kernel: Kernel, customer_id: UUID, decisions: Sequence[Decision], at: datetime
 ) -> list[tuple[int, Entry]]:
     service, subject = kernel.service.name, str(customer_id)
     partition = partition_of(subject, kernel.settings.partitions)
     return [
-        (partition, own_event(service, one.type, one.data, now, subject=subject))
+        (partition, own_event(service, one.type, one.data, at, subject=subject))
         for one in decisions
     ]

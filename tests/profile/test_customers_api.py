@@ -1,5 +1,7 @@
 """The API of profile over a real installation: events in by interaction, customers out here."""
 
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -55,6 +57,36 @@ async def read(client: httpx.AsyncClient, customer: str, **params: Any) -> dict[
     assert answer.status_code == 200, answer.text
     body: dict[str, Any] = answer.json()
     return body
+
+
+def behind(client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From now on the clock of the process that answers is ten minutes behind."""
+    state = client._transport.app.state
+    late = lambda: datetime.now(UTC) - timedelta(minutes=10)
+    monkeypatch.setattr(state, "kernel", replace(state.kernel, clock=late))
+
+
+async def test_who_decides_last_is_heard_whatever_the_clock_says(
+    here: World, client, member: str, monkeypatch
+) -> None:
+    """The last word wins by its time, and clocks of two processes are apart: what one has read, one may change."""
+    await send(here, described({"member_no": member}, name="Li Lei"))
+    path = f"/v1/customers/member_no:{member}"
+    tag = {"tag": "VIP", "reason": "one"}
+    assert (await client.patch(path, json={"owner": "ann"})).json()["owner"] == "ann"
+    assert (await client.post(f"{path}/tags", json=tag)).status_code == 201
+    behind(client, monkeypatch)
+    etag = (await client.get(path)).headers["etag"]
+    edited = await client.patch(path, json={"owner": "bob"}, headers={"If-Match": etag})
+    assert edited.json()["owner"] == "bob"
+    for name in ("cleo", "dan"):
+        stale = await client.patch(path, json={"owner": name}, headers={"If-Match": etag})
+        assert stale.status_code == 412, stale.text
+    assert (await client.delete(f"{path}/tags/VIP")).json()["tags"] == []
+    assert (await client.post(f"{path}/tags", json=tag)).status_code == 201
+    await here.settled()
+    body = await read(client, f"member_no:{member}")
+    assert (body["owner"], [one["tag"] for one in body["tags"]]) == ("bob", ["VIP"])
 
 
 async def test_the_whole_picture(here: World, client, member: str) -> None:

@@ -15,7 +15,7 @@ from services.profile.api.identities import Identities
 from services.profile.commands import AddTag, Command, CreateCustomer, EditCustomer, RemoveTag
 from services.profile.decider import decide
 from services.profile.projection import PROFILE
-from services.profile.projector import Profile, derive
+from services.profile.projector import Profile, derive, edited_last
 from services.profile.queries import Found
 from shared.access import Caller, require
 from shared.commands import Decision, Outcome, execute, headers_of, wait_until_folded
@@ -124,6 +124,7 @@ async def create_customer(
         PROFILE,
         minted.customer_id,
         _deciding(body, caller),
+        said_last=edited_last,
         command="create_customer",
         status=200 if known else 201,
         key=key,
@@ -179,6 +180,7 @@ async def edit_customer(
         PROFILE,
         found.customer_id,
         _deciding(body, caller, if_match),
+        said_last=edited_last,
         command="edit_customer",
     )
     await wait_until_folded(request, position)
@@ -211,6 +213,7 @@ async def add_tag(
         PROFILE,
         await _known(request, customer),
         _deciding(body, caller, if_match),
+        said_last=edited_last,
         command="add_tag",
         status=201,
         key=key,
@@ -238,6 +241,7 @@ async def remove_tag(
         PROFILE,
         await _known(request, customer),
         _deciding(RemoveTag(tag=tag, reason=reason), caller, if_match),
+        said_last=edited_last,
         command="remove_tag",
     )
     return await _answer_tags(request, outcome, language)

@@ -4,7 +4,7 @@ from services.profile.projector.announce import Told, announce, tell
 from services.profile.projector.derive import ERASED, derive, needs_items, path, turns_at, walk
 from services.profile.projector.evolve import evolve
 from services.profile.projector.items import Item
-from services.profile.projector.state import Profile, merge
+from services.profile.projector.state import Profile, edited_last, merge
 from services.profile.projector.view import View
 from services.profile.projector.walked import item_keys
 
@@ -16,6 +16,7 @@ __all__ = [
     "View",
     "announce",
     "derive",
+    "edited_last",
     "evolve",
     "item_keys",
     "merge",

@@ -307,3 +307,9 @@ def _recounted(items: dict[str, Item], mine: Complaints, theirs: Complaints) -> 
         if key.startswith("case:"):
             count(found, item, 1)
     return found
+
+
+def edited_last(state: Profile) -> int:
+    """When anything was last said that people may say otherwise: fields and tags. Microseconds since 1970; 0: never."""
+    said = (one.at for kept in (state.fields, state.tags) for one in kept.values())
+    return max(said, default=0)

@@ -161,6 +161,7 @@ async def _decide(
         SCORES,
         UUID(scored.customer_id),
         deciding,
+        said_last=_reviewed_last,
         command="review_matrix",
         key=key,
         digest=digest,
@@ -179,6 +180,10 @@ def _deciding(
         return [Decision("score.matrix_reviewed", event) for event in events]
 
     return on
+
+
+def _reviewed_last(state: State) -> int:
+    return state.verdict.at if state.verdict else 0
 
 
 async def _answer_outcome(
