@@ -1,5 +1,6 @@
 """The API of profile over a real installation: events in by interaction, customers out here."""
 
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -59,15 +60,21 @@ async def read(client: httpx.AsyncClient, customer: str, **params: Any) -> dict[
     return body
 
 
-def behind(client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    """From now on the clock of the process that answers is ten minutes behind."""
+@pytest.fixture
+def behind(client: httpx.AsyncClient) -> Iterator[Callable[[], None]]:
+    """A function: from now on the clock of the process that answers is ten minutes behind."""
     state = client._transport.app.state
-    late = lambda: datetime.now(UTC) - timedelta(minutes=10)
-    monkeypatch.setattr(state, "kernel", replace(state.kernel, clock=late))
+    kernel = state.kernel
+
+    def begin() -> None:
+        state.kernel = replace(kernel, clock=lambda: datetime.now(UTC) - timedelta(minutes=10))
+
+    yield begin
+    state.kernel = kernel
 
 
 async def test_who_decides_last_is_heard_whatever_the_clock_says(
-    here: World, client, member: str, monkeypatch
+    here: World, client, member: str, behind
 ) -> None:
     """The last word wins by its time, and clocks of two processes are apart: what one has read, one may change."""
     await send(here, described({"member_no": member}, name="Li Lei"))
@@ -75,7 +82,7 @@ async def test_who_decides_last_is_heard_whatever_the_clock_says(
     tag = {"tag": "VIP", "reason": "one"}
     assert (await client.patch(path, json={"owner": "ann"})).json()["owner"] == "ann"
     assert (await client.post(f"{path}/tags", json=tag)).status_code == 201
-    behind(client, monkeypatch)
+    behind()
     etag = (await client.get(path)).headers["etag"]
     edited = await client.patch(path, json={"owner": "bob"}, headers={"If-Match": etag})
     assert edited.json()["owner"] == "bob"

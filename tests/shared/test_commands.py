@@ -3,6 +3,7 @@
 import asyncio
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 from uuid import UUID, uuid4
@@ -19,6 +20,7 @@ from shared.keyring import Keyring
 from shared.language import TagAdded
 from shared.loop import runner as loop_runner
 from shared.loop.worker import Worker
+from shared.moments import micros
 from shared.own_events import own_event
 from shared.positions import Progress
 from tests.shared.loop.bench import Bench, open_bench, running
@@ -104,7 +106,7 @@ async def tag(kernel, decide=None, customer: UUID = A, request=None, **more: Any
         customer,
         decide or Tagging(),
         command="tag",
-        **({"must_exist": False} | more),
+        **({"must_exist": False, "said_last": lambda _: 0} | more),
     )
 
 
@@ -147,6 +149,20 @@ async def test_it_sees_its_predecessors_even_before_any_worker_has_run(bench: Be
     await tag(kernel)
     await tag(kernel)
     assert await tags(bench) == ["t0", "t1"]
+
+
+@pytest.mark.parametrize("ahead", [timedelta(minutes=-5), timedelta(minutes=5)])
+async def test_what_is_decided_is_said_later_than_what_it_was_decided_from(
+    bench: Bench, kernel, ahead: timedelta
+):
+    """Whoever said that may have had a clock that was ahead of this one."""
+    before = kernel.clock() + ahead
+    await tag(kernel, said_last=lambda _: micros(before))
+    [event] = await bench.outbox()
+    if ahead > timedelta():
+        assert event.time == before + timedelta(microseconds=1)
+    else:
+        assert before < event.time <= kernel.clock()
 
 
 async def test_a_customer_who_must_exist(bench: Bench, kernel):
