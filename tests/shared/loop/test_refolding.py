@@ -9,6 +9,7 @@ from uuid import UUID
 import pytest
 
 from shared.errors import Pause
+from shared.filling import Filling, Partition
 from shared.language import LifecycleChanged
 from shared.log import Record
 from shared.loop import refolding
@@ -219,3 +220,22 @@ def fail_sometimes(monkeypatch: Any, kind: type, name: str, left: dict[str, int]
         return once(real(self, *args))
 
     monkeypatch.setattr(kind, name, at_once if name == "_evolve" else later)
+
+
+async def test_what_is_being_committed_is_waited_for(bench: Bench):
+    """A runner that is ended in the middle of a commit does not know whether that happened, and rows that were read
+    before are not to be written after."""
+    log = records(history())
+    owner, folding = await owned(bench, 7)
+    await owner.apply(log[:7])
+    made = runner(bench, owner, MemoryLog(), most=7)
+    kernel = bench.kernel("rebuild")
+    filling = Filling(kernel, owner.leases, {0: Partition(folding, made)})
+    async with bench.database.transaction() as conn:
+        await conn.execute("UPDATE checkpoint SET next_offset = 9 WHERE topic = 'customers'")
+        ending = asyncio.create_task(filling.fold_to({0: 7}, numbers={0: 0}))
+        await asyncio.sleep(0.3)
+        assert not ending.done()
+    await asyncio.wait_for(ending, 10)
+    assert filling.parts[0].place == 9
+    await kernel.close()
