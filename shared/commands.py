@@ -24,7 +24,7 @@ from shared.grouping import hold
 from shared.ids import partition_of
 from shared.kernel import Kernel
 from shared.log import Entry
-from shared.moments import moment
+from shared.moments import said_after
 from shared.outbox import OUTBOX
 from shared.own_events import own_event
 from shared.positions import Position, Progress, parse, render
@@ -198,9 +198,8 @@ async def execute(
 
     For an absorbed part it is the whole customer who is decided about, and the head whom the events are said of.
 
-    `said_last`: when a state was last told anything that may be decided here, in microseconds since 1970. The last word
-    wins by its time, and whoever decides now has heard all of that: so it is said after it, also where a clock is
-    behind that of who spoke before.
+    `said_last`: when a state was last told anything that may be decided here, in microseconds since 1970. Whoever
+    decides now has heard all of that, so it is said after it (`shared.moments.said_after`).
     """
     kernel: Kernel = request.app.state.kernel
 
@@ -218,7 +217,7 @@ async def execute(
             for part, one in zip(parts, states, strict=True)
             if not getattr(one, "erased", None)
         ]
-        at = max(now, moment(said_last(state) + 1))
+        at = said_after(said_last(state), now)
         entries = _entries(kernel, (alive or parts)[0], decide(state), at)
         return Done(status, subject or str(parts[0]), entries)
 

@@ -145,19 +145,21 @@ class Filling:
                 )
                 progress(total - sum(ahead))
                 await asyncio.sleep(LOOK_SECONDS)
-        await self._wait_for_commits(list(parts.values()))
+        await self._wait_for_commits(parts)
 
-    async def _wait_for_commits(self, parts: Sequence[Partition]) -> None:
+    async def _wait_for_commits(self, parts: Mapping[int, Partition]) -> None:
         """A runner goes on beyond what was asked for, and may have been ended while its transaction was being
         committed: rows read before that is decided, and written after it, would undo what it folded. Every one of
         these transactions holds its checkpoint until it is over."""
         async with self.leases.database.transaction() as conn:
             await conn.execute(
                 "SELECT FROM checkpoint WHERE partition = ANY($1) ORDER BY partition FOR UPDATE",
-                [part.folding.committed.partition for part in parts],
+                list(parts),
             )
-            stand = [await self.leases.reload(conn, part.folding.committed) for part in parts]
-        for part, lease in zip(parts, stand, strict=True):
+            leases = [
+                await self.leases.reload(conn, part.folding.committed) for part in parts.values()
+            ]
+        for part, lease in zip(parts.values(), leases, strict=True):
             await part.folding.load(lease)
 
     async def derive(self, progress: Callable[[int, int], None]) -> None:

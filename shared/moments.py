@@ -22,6 +22,12 @@ def moment(at: int) -> datetime:
     return _EPOCH + timedelta(0, 0, at)
 
 
+def said_after(last: int, now: datetime) -> datetime:
+    """Return now, or the first moment after `last` (microseconds since 1970) where that is later: the clock of whoever
+    spoke last may have been ahead of this one, and of two words the later one holds."""
+    return max(now, moment(last + 1))
+
+
 def whole_minute(at: int) -> int:
     """Round up to the minute: time moves by the minute on the log."""
     return -(-at // MINUTE) * MINUTE

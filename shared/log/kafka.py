@@ -387,11 +387,6 @@ def _fill(batch: Any, entries: Sequence[Entry], start: int) -> int:
     return count
 
 
-def _is_of_use(consumer: AIOKafkaConsumer, used: float) -> bool:
-    """Whether a consumer may be asked that was asked last at `used` (of `time.monotonic`)."""
-    return time.monotonic() - used < IDLE_SECONDS and not _has_ended(consumer)
-
-
 def _has_ended(consumer: AIOKafkaConsumer) -> bool:
     """Whether what fetches in the background, or learns who leads, has ended: at an error that aiokafka does not
     expect it does so for good, and whoever waits for records of a consumer without a group is never told."""
@@ -399,17 +394,51 @@ def _has_ended(consumer: AIOKafkaConsumer) -> bool:
     return fetching.done() or learning is None or learning.done()
 
 
-class _Reader:
+class _Asked:
+    """A consumer that is made when it is asked for the first time, and anew where it is of no use any more."""
+
+    def __init__(self, servers: str, client: str, fetch_bytes: int) -> None:
+        self._servers = servers
+        self._client = client
+        self._fetch_bytes = fetch_bytes
+        self._consumer: AIOKafkaConsumer | None = None
+        self._used = 0.0
+        """When it was asked last (of `time.monotonic`)."""
+        self._lock = asyncio.Lock()
+
+    async def _started(self) -> AIOKafkaConsumer:
+        if self._consumer is not None and not self._is_of_use(self._consumer):
+            await self.close()
+        if self._consumer is None:
+            consumer = await _consumer(self._servers, self._client, self._fetch_bytes)
+            self._begin(consumer)
+            self._consumer = consumer
+        self._used = time.monotonic()
+        return self._consumer
+
+    def _is_of_use(self, consumer: AIOKafkaConsumer) -> bool:
+        if _has_ended(consumer):
+            _logger.warning("reader_ended", partitions=sorted(map(str, consumer.assignment())))
+            return False
+        return time.monotonic() - self._used < IDLE_SECONDS
+
+    def _begin(self, consumer: AIOKafkaConsumer) -> None:
+        """Say which partitions it reads."""
+        raise NotImplementedError
+
+    async def close(self) -> None:
+        consumer, self._consumer = self._consumer, None
+        if consumer is not None:
+            await _end(consumer)
+
+
+class _Reader(_Asked):
     """One partition's consumer. It seeks when it is asked for another offset than the one it stands at."""
 
     def __init__(self, servers: str, name: str, partition: int, client: str) -> None:
-        self._servers = servers
+        super().__init__(servers, client, FETCH_BYTES)
         self._partition = TopicPartition(name, partition)
-        self._client = client
-        self._consumer: AIOKafkaConsumer | None = None
-        self._used = 0.0
         self._at = -1
-        self._lock = asyncio.Lock()
 
     async def read(self, offset: int, *, events: int, size: int, wait: float) -> list[Record]:
         async with self._lock:
@@ -420,10 +449,10 @@ class _Reader:
                     self._at = offset
                 return await self._fetch(consumer, events, size, wait)
             except _LOST as error:
-                await self._stop()
+                await self.close()
                 raise Gap(f"{self._partition} cannot be read from {offset}: {error!r}") from error
             except _AWAY as error:
-                await self._stop()
+                await self.close()
                 raise Pause("log") from error
             except BaseException:
                 self._at = -1
@@ -454,16 +483,9 @@ class _Reader:
             timeout = 5 if len(records) >= MANY else 0
         return records
 
-    async def _started(self) -> AIOKafkaConsumer:
-        if self._consumer is not None and not _is_of_use(self._consumer, self._used):
-            await self._stop()
-        if self._consumer is None:
-            consumer = await _consumer(self._servers, self._client, FETCH_BYTES)
-            consumer.assign([self._partition])
-            self._consumer = consumer
-            self._at = -1
-        self._used = time.monotonic()
-        return self._consumer
+    def _begin(self, consumer: AIOKafkaConsumer) -> None:
+        consumer.assign([self._partition])
+        self._at = -1
 
     async def ends(self, name: str, partitions: int) -> dict[int, int]:
         async with self._lock:
@@ -474,35 +496,23 @@ class _Reader:
                         [TopicPartition(name, n) for n in range(partitions)]
                     )
             except _AWAY as error:
-                await self._stop()
+                await self.close()
                 raise Pause("log") from error
             except BaseException:
                 # Whoever gave up may have waited at a connection that is dead and will not say so; the next one, who is
                 # as impatient, would wait there again.
-                await self._stop()
+                await self.close()
                 raise
             return {partition.partition: end for partition, end in found.items()}
 
-    async def _stop(self) -> None:
-        consumer, self._consumer = self._consumer, None
-        self._at = -1
-        if consumer is not None:
-            await _end(consumer)
 
-    close = _stop
-
-
-class _Looker:
+class _Looker(_Asked):
     """Single records of any partition of a topic, for who looks at one and goes: no more is fetched than the batch
     in which it lies, where a reader would be sent megabytes of what follows, and nothing when nobody asks."""
 
     def __init__(self, servers: str, name: str, partitions: int, client: str) -> None:
-        self._servers = servers
+        super().__init__(servers, client, 1)
         self._partitions = [TopicPartition(name, n) for n in range(partitions)]
-        self._client = client
-        self._consumer: AIOKafkaConsumer | None = None
-        self._used = 0.0
-        self._lock = asyncio.Lock()
 
     async def read(self, partition: int, offset: int, *, wait: float) -> list[Record]:
         """The first record from the offset on; none where it has not come within `wait` seconds."""
@@ -528,23 +538,11 @@ class _Looker:
                 raise
             return [_record(message) for message in answer.get(wanted, [])]
 
-    async def _started(self) -> AIOKafkaConsumer:
-        if self._consumer is not None and not _is_of_use(self._consumer, self._used):
-            await self.close()
-        if self._consumer is None:
-            consumer = await _consumer(self._servers, self._client, 1)
-            consumer.assign(self._partitions)
-            consumer.pause(*self._partitions)
-            for one in self._partitions:
-                consumer.seek(one, 0)  # so that it looks for no place of its own
-            self._consumer = consumer
-        self._used = time.monotonic()
-        return self._consumer
-
-    async def close(self) -> None:
-        consumer, self._consumer = self._consumer, None
-        if consumer is not None:
-            await _end(consumer)
+    def _begin(self, consumer: AIOKafkaConsumer) -> None:
+        consumer.assign(self._partitions)
+        consumer.pause(*self._partitions)
+        for one in self._partitions:
+            consumer.seek(one, 0)  # so that it looks for no place of its own
 
 
 class _Places:

@@ -1,7 +1,7 @@
 """Complaints as cases: opened, given to somebody, answered, escalated, resolved, reopened, with their history."""
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -43,6 +43,7 @@ from shared.http.texts import OneOf, Words
 from shared.identity import find_customer
 from shared.ids import new_id
 from shared.kernel import Kernel
+from shared.moments import micros, said_after
 from shared.reading import read_manners
 from shared.words import Language, label
 
@@ -50,7 +51,6 @@ router = APIRouter(tags=["complaints"])
 
 Staff = Annotated[Caller, Depends(require("service", "sales"))]
 _reads = [Depends(require("read")), Depends(read_manners)]
-_MOMENT = timedelta(microseconds=1)
 
 _OPEN = {
     "customer": "member_no:M42",
@@ -302,7 +302,7 @@ class Stepping:
             id=new_id(),
             source=self._caller.own_source,
             type=f"{COMPLAINT}{what}",
-            time=max(now, case.steps[-1].at + _MOMENT),  # a step that counts comes last
+            time=said_after(micros(case.steps[-1].at), now),  # a step that counts comes last
             utcoffset=0,
             receivedtime=now,
             contenthash="",
