@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, get_args
@@ -47,6 +47,7 @@ FETCH_WAIT_MS = 500
 what an idle broker does, but a longer hold delays whoever seeks: the one that is out must come back first."""
 MANY = 500
 START_SECONDS = 10.0
+CLOSE_SECONDS = 2.0
 IDLE_SECONDS = 30.0
 """After so long a connection over which nobody asked anything is not asked again, but made anew. What lies in between
 may have forgotten it, and would not say so: to find out takes as long as a question may."""
@@ -157,7 +158,7 @@ class KafkaLog:
     async def _discard(self, producer: AIOKafkaProducer) -> None:
         if self._producer is producer:
             self._producer = None
-        await _end(producer)
+        await _end(producer.stop())
 
     async def read(
         self, topic: Topic, partition: int, offset: int, *, events: int, size: int, wait: float
@@ -217,9 +218,7 @@ class KafkaLog:
     async def _stop_asking(self) -> None:
         asker, self._asker = self._asker, None
         if asker is not None:
-            with contextlib.suppress(Exception):
-                async with asyncio.timeout(2):
-                    await asker.close()
+            await _end(asker.close())
 
     async def check(self) -> None:
         """Create what is missing; refuse what is wrong. A topic that a client's question had created would
@@ -246,8 +245,7 @@ class KafkaLog:
         except _AWAY as error:
             raise Pause("log") from error
         finally:
-            with contextlib.suppress(Exception):
-                await admin.close()
+            await _end(admin.close())
 
     async def genesis(self) -> Genesis:
         """The first record counts: two processes that start a log together may both have written one."""
@@ -329,23 +327,37 @@ async def _start(client: AIOKafkaProducer | AIOKafkaConsumer) -> None:
         async with asyncio.timeout(START_SECONDS):
             await client.start()
     except _AWAY as error:
-        await _end(client)
+        await _end(client.stop())
         raise Pause("log") from error
+    except BaseException:
+        _begin_to_end(client.stop())
+        raise
 
 
-async def _end(client: AIOKafkaProducer | AIOKafkaConsumer) -> None:
-    """Whatever state it is in, and without waiting long."""
-    try:
-        async with asyncio.timeout(2):
-            await client.stop()
-    except asyncio.CancelledError:
-        # aiokafka waits for tasks that it has cancelled, and of one that had not begun yet this is what it hears: it is
-        # nobody's wish that we end.
-        task = asyncio.current_task()
-        if task is None or task.cancelling():
-            raise
-    except Exception:  # noqa: BLE001 - it is of no use any more
-        return
+_closing: set[asyncio.Task[None]] = set()
+"""Nobody else holds these tasks."""
+
+
+async def _end(closing: Coroutine[Any, Any, None]) -> None:
+    """Close a client, whatever state it is in, and without waiting long.
+
+    In a task of its own: while it closes, aiokafka takes every cancellation for one of those that it asked for itself.
+    Whoever was cancelled meanwhile would go on for ever, and whoever was not could be told so.
+    """
+    await asyncio.wait({_begin_to_end(closing)}, timeout=CLOSE_SECONDS)
+
+
+def _begin_to_end(closing: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    task = asyncio.create_task(_closed(closing))
+    _closing.add(task)
+    task.add_done_callback(_closing.discard)
+    return task
+
+
+async def _closed(closing: Coroutine[Any, Any, None]) -> None:
+    with contextlib.suppress(Exception):  # it is of no use any more
+        async with asyncio.timeout(CLOSE_SECONDS):
+            await closing
 
 
 async def _consumer(servers: str, client: str, fetch_bytes: int) -> AIOKafkaConsumer:
@@ -429,7 +441,7 @@ class _Asked:
     async def close(self) -> None:
         consumer, self._consumer = self._consumer, None
         if consumer is not None:
-            await _end(consumer)
+            await _end(consumer.stop())
 
 
 class _Reader(_Asked):
@@ -584,7 +596,7 @@ class _Places:
     async def close(self) -> None:
         consumer, self._consumer = self._consumer, None
         if consumer is not None:
-            await _end(consumer)
+            await _end(consumer.stop())
 
 
 def _record(message: Any) -> Record:

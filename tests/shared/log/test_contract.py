@@ -1,9 +1,11 @@
 """The contract of the log: the same tests for both adapters."""
 
 import asyncio
+import contextlib
 import uuid
 
 import pytest
+from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
 from shared import migrations
@@ -291,29 +293,48 @@ async def test_a_connection_that_nobody_used_for_long_is_not_trusted(kafka, monk
         await log.close()
 
 
-class _Stopping:
-    """What aiokafka does where it is stopped at once: it waits for a task that it cancels before that has begun."""
-
-    async def stop(self) -> None:
+async def test_a_client_that_is_stopped_at_once_ends_nobody_else():
+    async def stop() -> None:  # as aiokafka does: it waits for a task that it cancels before that has begun
         task = asyncio.create_task(asyncio.sleep(3600))
         task.cancel()
         await task
 
-
-async def test_a_client_that_is_stopped_at_once_ends_nobody_else():
-    await asyncio.wait_for(kafka_log._end(_Stopping()), 5)
+    await asyncio.wait_for(kafka_log._end(stop()), 5)
 
 
-async def test_who_is_cancelled_while_a_client_is_stopped_is_cancelled():
-    class Slow:
-        async def stop(self) -> None:
+async def test_a_client_that_cannot_be_stopped_is_not_waited_for(monkeypatch):
+    monkeypatch.setattr(kafka_log, "CLOSE_SECONDS", 0.05)
+    ended = asyncio.Event()
+
+    async def stop() -> None:
+        with contextlib.suppress(asyncio.CancelledError):
             await asyncio.sleep(3600)
+        await ended.wait()
 
-    ending = asyncio.create_task(kafka_log._end(Slow()))
-    await asyncio.sleep(0.01)
-    ending.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await ending
+    await asyncio.wait_for(kafka_log._end(stop()), 5)
+    ended.set()
+
+
+@pytest.mark.kafka
+@pytest.mark.parametrize("turns", range(6))
+async def test_who_is_cancelled_while_a_client_is_stopped_is_cancelled(kafka, turns):
+    consumer = await kafka_log._consumer(kafka.bootstrap, "test", 1000)
+    consumer.assign([TopicPartition("nothing", 0)])
+    consumer.seek(TopicPartition("nothing", 0), 0)
+    await asyncio.sleep(0.05)
+
+    async def stop() -> None:
+        await kafka_log._end(consumer.stop())
+        await asyncio.sleep(3600)
+
+    stopping = asyncio.create_task(stop())
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    stopping.cancel()
+    await asyncio.wait({stopping}, timeout=5)
+    heard = stopping.done()
+    stopping.cancel()
+    assert heard
 
 
 @pytest.mark.parametrize("url", ["kafka://127.0.0.1:9", "postgresql://nobody@127.0.0.1:9/log"])
