@@ -294,7 +294,8 @@ async def test_a_connection_that_nobody_used_for_long_is_not_trusted(kafka, monk
 
 
 async def test_a_client_that_is_stopped_at_once_ends_nobody_else():
-    async def stop() -> None:  # as aiokafka does: it waits for a task that it cancels before that has begun
+    async def stop() -> None:
+        # as aiokafka does: it waits for a task that it cancels before that has begun
         task = asyncio.create_task(asyncio.sleep(3600))
         task.cancel()
         await task
