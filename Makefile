@@ -26,9 +26,10 @@ run: $(SETUP) ## Run everything on this machine: PORT= HOST= LOG=postgresql|kafk
 test: $(SETUP_DEV) ## Run the tests: TESTS= for some of them, e.g. make test TESTS=tests/shared
 	@exec $(PY) -m pytest $(ON_ALL_CORES) $(TESTS)
 
-chaos: $(SETUP_DEV) ## Break a whole installation on purpose: FAULTS= SEED= KINDS=1,3,5 LOG=kafka|postgresql REPORT=
+chaos: $(SETUP_DEV) ## Break a whole installation on purpose: FAULTS= SEED= KINDS=1,3,5 LOG=kafka|postgresql REPORT= KEEP=
 	@exec $(PY) -m tests.chaos --faults $(or $(FAULTS),20) $(if $(SEED),--seed $(SEED)) \
-		$(if $(KINDS),--kinds $(KINDS)) $(if $(LOG),--log $(LOG)) $(if $(REPORT),--report $(REPORT))
+		$(if $(KINDS),--kinds $(KINDS)) $(if $(LOG),--log $(LOG)) $(if $(REPORT),--report $(REPORT)) \
+		$(if $(KEEP),--keep $(KEEP))
 
 bench: $(SETUP_DEV) $(SETUP_PEERS) ## Measure everything beside peers and bare limits, into docs/performance.md: QUICK=1 ONLY=P1,P4
 	@QUICK=$(QUICK) ONLY=$(ONLY) exec $(PY) -m tests.bench

@@ -1,5 +1,5 @@
 """`python -m tests.chaos --faults 20 --seed 7 [--kinds 1,3,5] [--log kafka|postgresql] [--report FILE] [--port N]
-[--workers N] [--check-every N]`
+[--workers N] [--check-every N] [--keep FOLDER]`
 
 Exit code 0: every oracle is content. 1: what is wrong stands on standard output and in the report.
 """
@@ -26,6 +26,11 @@ def main() -> int:
     options.add_argument("--port", type=int, default=0, help="the first of 100 ports; free ones")
     options.add_argument("--workers", type=int, default=2, help="workers of each service")
     options.add_argument("--check-every", type=int, default=CHECK_EVERY, help="in faults")
+    options.add_argument(
+        "--keep",
+        type=Path,
+        help="where anything is wrong: logs, what was sent and databases go there",
+    )
     chosen = options.parse_args()
     kinds = [int(number) for number in chosen.kinds.split(",") if number] or None
     print(f"seed {chosen.seed}", flush=True)
@@ -40,6 +45,7 @@ def main() -> int:
             first_port=chosen.port,
             workers=chosen.workers,
             check_every=chosen.check_every,
+            keep=chosen.keep,
         )
     )
     print(summary(report))

@@ -2,15 +2,21 @@
 
 import asyncio
 import random
+import shutil
 import signal
 import time
 import traceback
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
+import orjson
+
+from deploy.local.errors import StartFailed
 from tests.chaos.faults import FAULTS, Bench
 from tests.chaos.generator import Generator
+from tests.chaos.ledger import Ledger
 from tests.chaos.observer import Observer
 from tests.chaos.oracle import MEMBERS_BOUGHT, Oracle
 from tests.chaos.plant import WORKERS_EACH, Plant, plant
@@ -70,8 +76,10 @@ async def run(
     first_port: int = 0,
     workers: int = WORKERS_EACH,
     check_every: int = CHECK_EVERY,
+    keep: Path | None = None,
 ) -> Report:
-    """Do it all. What is wrong stands in the report; it ends early once anything is."""
+    """Do it all. What is wrong stands in the report; it ends early once anything is. `keep`: where what there is to
+    look at then is kept, in a folder of the seed's."""
     report, began = Report(seed, log), time.monotonic()
     async with plant(log, first_port, workers) as here:
         generator = Generator(here, seed)
@@ -108,7 +116,10 @@ async def run(
             await generator.stop()
             await probe.hold()
             await observer.close()
-            await _keep_logs(here, report)
+            if report.wrong:
+                await _keep_logs(here, report)
+                if keep is not None:
+                    _keep_all(here, generator.ledger, keep / str(seed))
     report.seconds = time.monotonic() - began
     return report
 
@@ -155,7 +166,8 @@ async def _check(
         f" {len(report.wrong)} things wrong",
         flush=True,
     )
-    bench.go()
+    if not report.wrong:  # else everything stays as it was seen
+        bench.go()
 
 
 async def _merges(here: Plant) -> bool:
@@ -173,14 +185,24 @@ async def _segment(here: Plant) -> str:
 
 
 async def _keep_logs(here: Plant, report: Report) -> None:
-    """The last words of everybody, where something went wrong; who answers nobody says where it stands."""
-    if not report.wrong:
-        return
+    """The last words of everybody; who answers nobody says where it stands."""
     for name in here.processes:
         if (await here.readiness(name))[0] == 0:
             here.send(name, signal.SIGUSR1)
     await asyncio.sleep(0.5)
     report.wrong += [f"log of {name}: {here.said(name)}" for name in here.processes]
+
+
+def _keep_all(here: Plant, ledger: Ledger, folder: Path) -> None:
+    """All that the processes said, what was sent, and the databases: a copy of the server's folder as of now."""
+    folder.mkdir(parents=True)
+    shutil.copytree(here.folder / "logs", folder / "logs")
+    sent = [{"accepted": key in ledger.acknowledged, **one} for key, one in ledger.sent.items()]
+    (folder / "sent.json").write_bytes(orjson.dumps(sent))
+    try:
+        here.postgres.back_up(folder / "postgres.tar")
+    except StartFailed as error:
+        print(f"the databases are not kept: {error}", flush=True)
 
 
 def summary(report: Report) -> str:
