@@ -19,6 +19,7 @@ from uuid import UUID
 import msgspec
 
 from shared.database import Database
+from shared.errors import Fenced
 from shared.kernel import Kernel
 from shared.loop.lease import Leases
 from shared.loop.refolding import Refolding
@@ -34,6 +35,7 @@ CHUNK = 2000
 LOOK_SECONDS = 0.005
 _TOLD_SECONDS = 0.5
 _TOLD_KEYS = 1000
+AWAY = "the database was away for a moment, or somebody else has the new tables"
 _LIMITS = {"statement_timeout": "60000", "lock_timeout": "5000", "synchronous_commit": "off"}
 """Nothing of what is beside need survive anything: only the exchange waits until all of it is on disk."""
 
@@ -119,7 +121,8 @@ class Filling:
         *,
         numbers: Mapping[int, int] | None = None,
     ) -> None:
-        """Fold up to these offsets, and up to these numbers of the service's own. Raises RebuildFailedError."""
+        """Fold up to these offsets, and up to these numbers of the service's own. Raises RebuildFailedError, and Fenced
+        where a partition of the new tables is another's, or the database was started anew."""
         own = ORIGINS.index(self.kernel.service.name)
         parts = {n: part for n, part in self.parts.items() if part.place < ends[n]}
         if numbers is not None:
@@ -127,13 +130,16 @@ class Filling:
         for n, part in parts.items():
             part.folding.upto = ends[n]
         total = sum(ends[n] - part.place for n, part in parts.items())
-        async with _running([part.runner for part in parts.values()]):
+        async with _running(parts) as running:
             while True:
                 for n, part in parts.items():
                     if part.runner.stopped is not None:
                         raise RebuildFailedError(
                             f"partition {n} cannot be folded: {part.runner.stopped}"
                         )
+                    if running[n].done():
+                        running[n].result()
+                        raise Fenced
                 left = sum(max(0, ends[n] - part.place) for n, part in parts.items())
                 short = numbers is not None and any(
                     part.folding.committed.seen[own] < numbers[n] for n, part in parts.items()
@@ -204,14 +210,14 @@ def leases_of(kernel: Kernel, beside: Database, owner: str) -> Leases:
 
 
 @asynccontextmanager
-async def _running(runners: Sequence[Runner]) -> AsyncIterator[None]:
-    tasks = [asyncio.create_task(runner.run()) for runner in runners]
+async def _running(parts: Mapping[int, Partition]) -> AsyncIterator[dict[int, asyncio.Task[None]]]:
+    tasks = {n: asyncio.create_task(part.runner.run()) for n, part in parts.items()}
     try:
-        yield
+        yield tasks
     finally:
-        for task in tasks:
+        for task in tasks.values():
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*tasks.values(), return_exceptions=True)
 
 
 # Those who help ---------------------------------------------------------------------------------
@@ -258,8 +264,8 @@ async def help_fill(kernel: Kernel, order: Order) -> None:
                     _tell(Told(touched=(n, index, keys[start : start + _TOLD_KEYS])))
         await filling.release()
         _tell(Told(done=True))
-    except RebuildFailedError as error:
-        _tell(Told(failed=str(error)))
+    except (RebuildFailedError, Fenced) as error:
+        _tell(Told(failed=str(error) or AWAY))
     finally:
         watch.cancel()
         await beside.close()

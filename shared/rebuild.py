@@ -31,8 +31,9 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 from shared import logging
 from shared.codec import Event
 from shared.database import Connection, Database
-from shared.errors import Poison, is_passing
+from shared.errors import Fenced, Poison, is_passing
 from shared.filling import (
+    AWAY,
     BESIDE,
     OWNER,
     Filling,
@@ -88,9 +89,11 @@ class Rebuild:
     help: Help = field(default_factory=Help)
     _beside: Database = field(init=False)
     _filling: Filling = field(init=False)
+    _lock_of: int = 0
+    """The server's process that holds the lock of the only rebuild."""
 
     async def run(self) -> None:
-        """Until the new rows serve. Raises RebuildFailedError, and what the database or the log raise."""
+        """Until the new rows serve. Raises RebuildFailedError, Fenced, and what the database or the log raise."""
         self._beside = open_beside(self.kernel)
         try:
             async with self._alone(), collecting_rarely():
@@ -108,13 +111,31 @@ class Rebuild:
     @asynccontextmanager
     async def _alone(self) -> AsyncIterator[None]:
         """One rebuild of a service at a time."""
-        conn = await asyncpg.connect(self.kernel.own.database_url, timeout=10)
+        # Nothing is asked over it meanwhile, which may be hours.
+        alive = {"tcp_keepalives_idle": "30", "tcp_keepalives_interval": "10"}
+        conn = await asyncpg.connect(
+            self.kernel.own.database_url, timeout=10, server_settings=alive
+        )
         try:
             if not await conn.fetchval("SELECT pg_try_advisory_lock($1)", _LOCK):
                 raise RebuildFailedError("another rebuild of this service is running")
+            self._lock_of = await conn.fetchval("SELECT pg_backend_pid()")
             yield
         finally:
             await conn.close()
+
+    async def _still_alone(self, conn: Connection) -> None:
+        """Raises Fenced once the lock was lost: then the server may have forgotten what was committed last, since
+        nobody waited for its disk, or another rebuild has begun."""
+        held = await conn.fetchval(
+            "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted AND pid = $1"
+            " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+            " AND (classid::bigint << 32) + objid::bigint = $2)",
+            self._lock_of,
+            _LOCK,
+        )
+        if not held:
+            raise Fenced
 
     # Filling -------------------------------------------------------------------------------------
 
@@ -283,6 +304,7 @@ class Rebuild:
         while True:
             try:
                 async with self._beside.transaction() as conn:
+                    await self._still_alone(conn)
                     # Who waits for the lock of a table holds up all that come after: not for long.
                     await conn.execute(
                         "SET LOCAL lock_timeout = '500ms'; SET LOCAL search_path = public;"
@@ -444,8 +466,8 @@ async def _rebuild(kernel: Kernel) -> None:
     command = (sys.executable, "-m", f"services.{name}.rebuild", "--help-fill")
     try:
         await Rebuild(kernel, say, Help(_helpers(kernel.settings), command)).run()
-    except RebuildFailedError as error:
-        raise SystemExit(f"{name}: {error}; the old rows serve on") from None
+    except (RebuildFailedError, Fenced) as error:
+        raise SystemExit(f"{name}: {str(error) or AWAY}; the old rows serve on") from None
     say(f"rebuilt in {time.monotonic() - began:.1f} s")
 
 

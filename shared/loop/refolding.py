@@ -298,8 +298,10 @@ class Refolding(Folding):
         return taken
 
     async def derive(self, index: int, keys: Sequence[UUID]) -> None:
-        """Derive these parts' customers, in one transaction."""
+        """Derive these parts' customers, in one transaction. Raises Fenced where anything was folded that we do not
+        know of: as it was read before, a row would be written over what it is now."""
         async with self._database.transaction() as conn:
+            await self._leases.advance(conn, [(self.committed, self.committed)])
             held = await self._new[index].read(conn, keys)
             await (await self._deriving(conn, index, self.committed)).write(held.values(), {})
 

@@ -14,6 +14,7 @@ import orjson
 import pytest
 
 from deploy.local.run import ROOT
+from shared.errors import Fenced
 from shared.kernel import open_kernel
 from shared.rebuild import BESIDE, Rebuild, swapped_tables
 from tests.world import World, add_worker, environment, world
@@ -358,3 +359,25 @@ async def test_one_of_several_processes_is_killed(postgres):
                 assert b"a process that helped has ended; the old rows serve on" in wrong
             assert not any(ROOT.joinpath(f"/proc/{pid}").exists() for pid in helpers)
             assert differing(await kept(here, "profile"), rows) == []
+
+
+async def test_who_has_lost_the_lock_exchanges_nothing(postgres, monkeypatch):
+    """With the connection that held it the server may have forgotten what was committed last."""
+    async with world(postgres, services=("interaction", "profile")) as here:
+        await publish(here, events(0, 100))
+        await here.settled(90)
+        rows = await kept(here, "profile")
+        real = Rebuild._derive
+
+        async def derive(self: Rebuild) -> None:
+            await real(self)
+            async with here.kernels["profile"].database.connection() as conn:
+                await conn.execute("SELECT pg_terminate_backend($1)", self._lock_of)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(Rebuild, "_derive", derive)
+            with pytest.raises(Fenced):
+                await rebuild(here, "profile")
+        await here.settled(60)
+        assert differing(await kept(here, "profile"), rows) == []
+        await rebuild(here, "profile")

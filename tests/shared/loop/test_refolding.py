@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from shared.errors import Pause
+from shared.errors import Fenced, Pause
 from shared.filling import Filling, Partition
 from shared.language import LifecycleChanged
 from shared.log import Record
@@ -238,4 +238,30 @@ async def test_what_is_being_committed_is_waited_for(bench: Bench):
         assert not ending.done()
     await asyncio.wait_for(ending, 10)
     assert filling.parts[0].place == 9
+    await kernel.close()
+
+
+async def test_rows_are_not_derived_by_who_does_not_know_what_was_folded(bench: Bench):
+    log = records(history())
+    owner, folding = await owned(bench, 7)
+    await owner.apply(log[:7])
+    async with bench.database.transaction() as conn:
+        await conn.execute("UPDATE checkpoint SET next_offset = 9 WHERE topic = 'customers'")
+    with pytest.raises(Fenced):
+        await folding.derive(0, [PEOPLE[0]])
+
+
+async def test_a_rebuild_whose_partition_is_taken_ends(bench: Bench):
+    log = records(history())
+    owner, folding = await owned(bench, len(log))
+    kernel, there = bench.kernel("rebuild"), MemoryLog()
+    made = runner(bench, owner, there, most=7)
+    filling = Filling(kernel, owner.leases, {0: Partition(folding, made)})
+    folding_on = asyncio.create_task(filling.fold_to({0: len(log)}))
+    await asyncio.sleep(0.1)
+    async with bench.database.transaction() as conn:
+        await conn.execute("UPDATE checkpoint SET epoch = epoch + 1 WHERE topic = 'customers'")
+    there.put(log)
+    with pytest.raises(Fenced):
+        await asyncio.wait_for(folding_on, 10)
     await kernel.close()
