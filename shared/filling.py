@@ -10,6 +10,7 @@ import contextlib
 import os
 import sys
 import time
+from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ import msgspec
 
 from shared.database import Database
 from shared.errors import Fenced
+from shared.ids import partition_of
 from shared.kernel import Kernel
 from shared.loop.lease import Leases
 from shared.loop.refolding import Refolding
@@ -169,12 +171,16 @@ class Filling:
             await part.folding.load(lease)
 
     async def derive(self, progress: Callable[[int, int], None]) -> None:
-        """Derive what was touched since the last time."""
+        """Derive what was touched since the last time. All partitions must be ours."""
+        touched: defaultdict[tuple[int, int], set[UUID]] = defaultdict(set)
+        for part in self.parts.values():
+            for projection, keys in part.folding.take_touched():
+                for key in keys:
+                    touched[self._home(key), projection].add(key)
         work = [
-            (part.folding, projection, keys[start : start + CHUNK])
-            for part in self.parts.values()
-            for projection, keys in part.folding.take_touched()
-            for start in range(0, len(keys), CHUNK)
+            (self.parts[n].folding, projection, chunk)
+            for (n, projection), keys in touched.items()
+            for chunk in _chunks(sorted(keys))
         ]
         total, done = sum(len(keys) for _, _, keys in work), 0
         for folding, projection, keys in work:
@@ -183,18 +189,26 @@ class Filling:
             progress(done, total)
 
     async def derive_alone(self) -> None:
-        """Derive those of them that were never made one with others; the others stay touched."""
-        for part in self.parts.values():
+        """Derive those of them that live here and were never made one with others; the others stay touched."""
+        for n, part in self.parts.items():
             for index, keys in part.folding.take_touched():
-                for start in range(0, len(keys), CHUNK):
-                    chunk = keys[start : start + CHUNK]
+                for chunk in _chunks(keys):
                     async with self.leases.database.connection() as conn:
                         rows = await conn.fetch(
                             "SELECT customer_id FROM grouping WHERE customer_id = ANY($1)", chunk
                         )
-                    grouped = {row["customer_id"] for row in rows}
-                    await part.folding.derive(index, [key for key in chunk if key not in grouped])
-                    part.folding.touched[index] |= grouped
+                    left = {row["customer_id"] for row in rows}
+                    left.update(key for key in chunk if self._home(key) != n)
+                    await part.folding.derive(index, [key for key in chunk if key not in left])
+                    part.folding.touched[index].update(left)
+
+    def _home(self, key: UUID) -> int:
+        """The partition in which a part lives."""
+        return partition_of(str(key), self.kernel.settings.partitions)
+
+
+def _chunks(keys: list[UUID]) -> list[list[UUID]]:
+    return [keys[start : start + CHUNK] for start in range(0, len(keys), CHUNK)]
 
 
 def leases_of(kernel: Kernel, beside: Database, owner: str) -> Leases:

@@ -152,7 +152,8 @@ class Refolding(Folding):
         self.upto = 0
         """From this offset on every batch is committed at once, and the rows in memory are derived with it."""
         self.touched: list[set[UUID]] = [set() for _ in service.projections]
-        """Parts that were folded, or given another head, since they were derived last."""
+        """Parts that were folded or given another head since they were derived last, and the heads that they had, which
+        may live in other partitions."""
         self._slots = Slots(ANNOUNCED_PER_MINUTE, lease.clock)
         self._folded_to = lease
         self._alone_to = 0
@@ -236,8 +237,8 @@ class Refolding(Folding):
         missing = [key for key in touching if key not in kept]
         if missing:
             found = await rows.read(conn, missing)
-            written |= found.keys()
-            kept |= {key: found.get(key) or rows.nobody(key) for key in missing}
+            written.update(found)
+            kept.update((key, found.get(key) or rows.nobody(key)) for key in missing)
         wanted = {
             (key, item): None
             for key in touching.keys() & written
@@ -253,19 +254,24 @@ class Refolding(Folding):
         kept, after = self._kept, self._folded_to
         if after == self.committed:
             return
+        derived: list[set[UUID]] = []
         async with self._database.transaction() as conn:
             for index, rows in enumerate(kept.rows):
                 left = rows
                 if after.next_offset >= self.upto:
                     left = await self._derive(conn, index, rows, after)
                 await self._new[index].write_parts(conn, left.values())
-                self.touched[index] |= left.keys()
+                # Before the commit: who is ended in the middle of one does not know whether it happened.
+                self.touched[index].update(left)
+                derived.append(rows.keys() - left.keys())
             for journal, made in zip(self._service.journals, kept.journals, strict=True):
                 if made:
                     await conn.copy_records_to_table(
                         journal.table.name, records=made, columns=journal.columns
                     )
             await self._leases.advance(conn, [(self.committed, after)])
+        for touched, keys in zip(self.touched, derived, strict=True):
+            touched.difference_update(keys)
         self._begin(after)
 
     async def _derive(
@@ -274,7 +280,6 @@ class Refolding(Folding):
         """Derive and write the customers of one part; answer the rows that are left."""
         alone = {key: one for key, one in held.items() if one.alone}
         await (await self._deriving(conn, index, lease)).write(alone.values(), {})
-        self.touched[index] -= alone.keys()
         return {key: one for key, one in held.items() if key not in alone}
 
     async def _deriving(self, conn: Connection, index: int, lease: Lease) -> Deriving:
@@ -313,7 +318,9 @@ class Refolding(Folding):
             folded = list(await self._folded(conn, rows, about, moved))
             for part in folded:
                 move = moved.get(part.customer_id)
-                part.head = part.head if move is None else move.head
+                if move is not None:
+                    touched.add(part.head)  # without the part it is another customer
+                    part.head = move.head
             await rows.write_parts(conn, folded)
             touched.update(about)
             for event in batch.kernel:

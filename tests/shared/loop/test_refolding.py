@@ -1,6 +1,7 @@
 """Folding for a rebuild: however much is kept in memory between two commits, the rows come out the same."""
 
 import asyncio
+import random
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
@@ -120,6 +121,65 @@ async def test_the_rows_are_those_of_the_worker(bench: Bench, monkeypatch, rows:
     assert {row["customer_id"] for row in marked} == {
         key for key, row in found.items() if row.head == key and differs(row)
     }
+
+
+def unrest(chance: random.Random) -> list[bytes]:
+    """The same few surveys again and again, by people who become one and are two again, of whom each hears of it at
+    another time, as in partitions of their own."""
+    groups = [[person] for person in PEOPLE]
+    values: list[bytes] = []
+    late: list[bytes] = []
+    for revision in range(1, 13):
+        values += [
+            answered(chance.choice(PEOPLE), f"s{chance.randrange(4)}")
+            for _ in range(chance.randrange(9))
+        ]
+        several = [group for group in groups if len(group) > 1]
+        if several and chance.random() < 0.5:
+            old = chance.choice(several)
+            changed = [[person] for person in old]
+            groups = [group for group in groups if group is not old] + changed
+        elif len(groups) > 1:
+            one, other = chance.sample(groups, 2)
+            changed = [sorted(one + other)]
+            groups = [group for group in groups if group not in (one, other)] + changed
+        for group in changed:
+            for person in group:
+                heard = values if chance.random() < 0.5 else late
+                heard.append(regrouped(person, group, group[0], revision))
+        if chance.random() < 0.4:
+            values, late = values + late, []
+    return values + late
+
+
+@pytest.mark.parametrize("seed", range(16))
+async def test_the_rows_are_those_of_the_worker_in_whatever_rounds(bench: Bench, monkeypatch, seed):
+    """As while a rebuild catches up: folded up to somewhere, derived, folded on, with more or less in memory."""
+    chance = random.Random(seed)
+    log = records(unrest(chance))
+    worker = await bench.owned()
+    await worker.fold(log)
+    expected, times = await bench.rows(), await bench.times()
+    await bench.execute("TRUNCATE tally, tally_item, folded, checkpoint, grouping")
+    keep(monkeypatch, chance.choice((1, 3, 1_000)), chance.choice((1, 5, 1_000)))
+    owner, folding = await owned(bench, 0)
+    at = 0
+    while at < len(log):
+        folding.upto = min(len(log), at + chance.randrange(1, 30))
+        while at < folding.upto:
+            size = min(chance.randrange(1, 9), folding.upto - at)
+            await owner.apply(log[at : at + size])
+            at += size
+        for projection, keys in folding.take_touched():
+            await folding.derive(projection, keys)
+    found = await bench.rows()
+    assert await bench.times() == times
+    assert found.keys() == expected.keys()
+    for key, row in expected.items():
+        mine = found[key]
+        assert (mine.head, mine.state) == (row.head, row.state)
+        if row.head == key:
+            assert (mine.parts, mine.view, mine.count) == (row.parts, row.view, row.count)
 
 
 def differs(row: RowOf) -> bool:
