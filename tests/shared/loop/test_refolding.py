@@ -11,6 +11,7 @@ import pytest
 
 from shared.errors import Fenced, Pause
 from shared.filling import Filling, Partition
+from shared.ids import new_id_in
 from shared.language import LifecycleChanged
 from shared.log import Record
 from shared.loop import refolding
@@ -324,4 +325,38 @@ async def test_a_rebuild_whose_partition_is_taken_ends(bench: Bench):
     there.put(log)
     with pytest.raises(Fenced):
         await asyncio.wait_for(folding_on, 10)
+    await kernel.close()
+
+
+async def test_who_loses_a_part_is_derived_wherever_that_one_lived(bench: Bench):
+    """Of two partitions one hears sooner that two are not one any more; both are derived in between."""
+    kernel = bench.kernel("rebuild", partitions=2)
+    head, part = UUID(new_id_in(1, 2)), UUID(new_id_in(0, 2))
+    one = [[regrouped(key, [head, part], head, 1), answered(key, "a")] for key in (part, head)]
+    two = [[regrouped(key, [key], key, 2)] for key in (part, head)]
+    leases = bench.leases("rebuild", partitions=2)
+    await leases.prepare()
+    owners: list[Owner] = []
+    parts: dict[int, Partition] = {}
+    for lease in await bench.claim(leases, 2):
+        folding = Refolding(SERVICE, leases, lease, MemoryLog(2), asyncio.Semaphore(1))
+        await folding.load(lease)
+        owners.append(Owner(leases, lease, folding))
+        parts[lease.partition] = Partition(folding, runner(bench, owners[-1], MemoryLog(2), most=7))
+    filling = Filling(kernel, leases, parts)
+
+    async def fold(n: int, values: list[bytes], at: int) -> None:
+        await owners[n].apply(records(values, offset=at, sequence=at + 1, partition=n))
+        await filling.derive(lambda _done, _total: None)
+
+    await fold(0, one[0], 0)
+    await fold(1, one[1], 0)
+    assert (await bench.rows())[head].count == 2
+    await fold(1, two[1], 2)
+    await fold(0, two[0], 2)
+    rows = await bench.rows()
+    assert {key: (row.head, row.parts, row.count) for key, row in rows.items()} == {
+        head: (head, 1, 1),
+        part: (part, 1, 1),
+    }
     await kernel.close()
