@@ -9,10 +9,10 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 from shared import metrics
-from shared.errors import is_pause
+from shared.errors import Pause, is_pause
 from shared.log import Record, Topic
 
 IN_FLIGHT = 2
@@ -63,12 +63,17 @@ class Company(Generic[Part]):
         size = sum(len(record.value) for record in records)
         self._waiting.append(_Member(part, len(records), size, commit, done))
         if len(self._carriers) < IN_FLIGHT:
-            carrier = asyncio.create_task(self._carry())
-            self._carriers.add(carrier)
-            carrier.add_done_callback(self._carriers.discard)
+            self._carriers.add(asyncio.create_task(self._carry()))
         await done
 
     async def _carry(self) -> None:
+        try:
+            await self._carry_all()
+        finally:
+            # Not in a callback, which comes later: who waits from now on must not rely on us.
+            self._carriers.discard(cast("asyncio.Task[None]", asyncio.current_task()))
+
+    async def _carry_all(self) -> None:
         while self._waiting:
             try:
                 async with self._slots:
@@ -102,6 +107,9 @@ class Company(Generic[Part]):
             for one in members:
                 if not one.done.done():
                     await self._together([one])
+        except asyncio.CancelledError:
+            _fail(members, Pause("cancelled"))
+            raise
         else:
             elapsed = asyncio.get_running_loop().time() - started
             metrics.batch_seconds.labels(*self._labels).observe(elapsed)

@@ -56,6 +56,46 @@ async def test_who_waits_for_the_same_slot_goes_together():
     assert committed.groups == [["a"], ["b", "c", "d"]]
 
 
+async def test_who_comes_back_at_once_is_carried_again():
+    """One carrier ends with both partitions, which have the next batch ready; and in the same turn of the loop another
+    one, which had waited for a slot for nothing."""
+    slots, first, second = asyncio.Semaphore(2), asyncio.Event(), asyncio.Event()
+    all_, groups = company(slots), []
+
+    async def commit(parts: Sequence[str]) -> None:
+        groups.append(list(parts))
+        await (first if len(groups) == 1 else second).wait()
+
+    async def partition(name: str, times: int) -> None:
+        for _ in range(times):
+            await all_.commit(name, some(1), commit)
+
+    await slots.acquire()  # another topic's
+    partitions = [asyncio.create_task(partition("a", 3))]
+    await asyncio.sleep(0.01)
+    partitions.append(asyncio.create_task(partition("b", 2)))
+    await asyncio.sleep(0.01)
+    first.set()
+    await asyncio.sleep(0.01)
+    assert groups == [["a"], ["b", "a"]]
+    second.set()
+    slots.release()
+    async with asyncio.timeout(5):
+        await asyncio.gather(*partitions)
+    assert groups == [["a"], ["b", "a"], ["b", "a"]]
+
+
+async def test_who_is_carried_hears_of_it_where_the_carrier_is_ended():
+    all_ = company()
+
+    async def commit(_parts: Sequence[str]) -> None:
+        raise asyncio.CancelledError
+
+    with pytest.raises(Pause):
+        async with asyncio.timeout(5):
+            await all_.commit("a", some(1), commit)
+
+
 @pytest.mark.parametrize(
     ("bounds", "groups"),
     [
