@@ -92,9 +92,12 @@ class Histories:
         if self._client is not None:
             await self._client.aclose()
 
-    async def whole(self, customer_id: UUID, projection: Projection[Any, Any, Any]) -> Past:
-        """All events of a customer that a projection reads, up to now. Raises what `past` raises."""
-        return await self.past(customer_id, _END, "recorded", types_of(projection), "")
+    async def whole(
+        self, customer_id: UUID, projection: Projection[Any, Any, Any], position: str
+    ) -> Past:
+        """All events of a customer that a projection reads, up to now, and at least to this position. Raises what
+        `past` raises."""
+        return await self.past(customer_id, _END, "recorded", types_of(projection), position)
 
     async def past(
         self, customer_id: UUID, at: datetime, basis: Basis, types: Sequence[str], position: str
@@ -137,7 +140,7 @@ async def as_it_was(
     moment = min(at.astimezone(UTC), datetime.now(UTC))
     async with kernel.database.read() as conn:
         customer_id = await find_customer(conn, reference)
-        position = await _seen(conn, kernel, await parts_of(conn, customer_id))
+        position = await seen_of(conn, kernel, await parts_of(conn, customer_id))
         known = await conn.fetchval(
             f"SELECT EXISTS (SELECT FROM {projection.table.name} WHERE customer_id = $1)",
             await head_of(conn, customer_id),
@@ -155,7 +158,7 @@ async def as_it_was(
     return fold_past(projection, past, clock, policies)
 
 
-async def _seen(conn: ReadConnection, kernel: Kernel, parts: Sequence[UUID]) -> str:
+async def seen_of(conn: ReadConnection, kernel: Kernel, parts: Sequence[UUID]) -> str:
     """What this service has seen of these parts: interaction must know at least as much."""
     partitions = {partition_of(str(part), kernel.settings.partitions) for part in parts}
     rows = await conn.fetch(

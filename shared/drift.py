@@ -12,7 +12,7 @@ import msgspec
 import structlog
 
 from shared import metrics
-from shared.as_of import Histories, Past, fold_past
+from shared.as_of import Histories, Past, fold_past, seen_of
 from shared.database import Row
 from shared.errors import Problem
 from shared.ids import partition_of
@@ -60,7 +60,8 @@ async def check(
     projection: Projection[Any, Any, Any],
     customer_id: UUID,
 ) -> str:
-    """`same`, `differs`, or `skipped`: it is due, a backfill is open, or interaction cannot be asked."""
+    """`same`, `differs`, or `skipped`: it is due, a backfill is open, or interaction cannot be asked or does not know
+    yet what was folded here."""
     table = projection.table.name
     async with kernel.database.snapshot() as conn:
         row = await conn.fetchrow(
@@ -77,12 +78,13 @@ async def check(
         )
         home = partition_of(str(customer_id), kernel.settings.partitions)
         policies = await load_policies(conn, home)
+        position = await seen_of(conn, kernel, [part["customer_id"] for part in parts])
     offsets = {place["partition"]: place["next_offset"] for place in places}
     clock = next((place["clock"] for place in places if place["partition"] == home), None)
     if row is None or any(part["history"] for part in parts) or _due(row["due_at"], clock):
         return "skipped"
     try:
-        past = await histories.whole(customer_id, projection)
+        past = await histories.whole(customer_id, projection, position)
     except Problem:
         return "skipped"
     known = {part["customer_id"] for part in parts}

@@ -190,4 +190,11 @@ async def test_drift_is_found(here):
                 other,
             )
         assert await check(kernel, histories, projection, customer) == "differs"
+        async with kernel.database.transaction() as conn:
+            seen = "UPDATE checkpoint SET seen[1] = seen[1] + $1 WHERE topic = 'customers'"
+            await conn.execute(seen, 1000)
+        # interaction is behind
+        assert await check(kernel, histories, projection, customer) == "skipped"
+        async with kernel.database.transaction() as conn:
+            await conn.execute(seen, -1000)
         await check_drift(kernel)  # it cannot ask anybody here, and says so
