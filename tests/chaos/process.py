@@ -5,6 +5,7 @@
 `CHAOS_WITHOUT` names a type of events that this process does not know, as an older version would not.
 """
 
+import asyncio
 import faulthandler
 import os
 import runpy
@@ -61,8 +62,20 @@ def _forget(type_: str) -> None:
     codec._decoders.pop(kind.dataschema)
 
 
+def _say_tasks(_signal, _frame) -> None:
+    """Where each task waits: what does so for ever says nothing of it."""
+    for task in asyncio.all_tasks():
+        waits = task.get_coro()
+        print(f"{task.get_name()}:", file=sys.stderr)
+        while (frame := getattr(waits, "cr_frame", None)) is not None:
+            code = frame.f_code
+            print(f"  {code.co_filename}:{frame.f_lineno} {code.co_name}", file=sys.stderr)
+            waits = waits.cr_await
+
+
 if __name__ == "__main__":
     faulthandler.register(signal.SIGUSR1)  # where it stands, where it answers nobody
+    signal.signal(signal.SIGUSR2, _say_tasks)
     _shorten()
     _hasten(sys.argv[1].split(".")[1])
     if os.environ.get("CHAOS_WITHOUT"):

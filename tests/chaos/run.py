@@ -185,10 +185,10 @@ async def _segment(here: Plant) -> str:
 
 
 async def _keep_logs(here: Plant, report: Report) -> None:
-    """The last words of everybody; who answers nobody says where it stands."""
+    """The last words of everybody, among them where they stand: all tasks, or the threads of who answers nobody."""
     for name in here.processes:
-        if (await here.readiness(name))[0] == 0:
-            here.send(name, signal.SIGUSR1)
+        answers = (await here.readiness(name))[0] != 0
+        here.send(name, signal.SIGUSR2 if answers else signal.SIGUSR1)
     await asyncio.sleep(0.5)
     report.wrong += [f"log of {name}: {here.said(name)}" for name in here.processes]
 
