@@ -72,7 +72,7 @@ TEXTS = {path.name: path.read_text() for path in WRITTEN}
 TARGETS = set(re.findall(r"^([a-z-]+):.*##", (ROOT / "Makefile").read_text(), re.MULTILINE))
 NO_SETTINGS = {
     *("DELETE", "PATCH", "POST", "INFO", "PYTHON", "TESTS", "LOST"),
-    *("FAULTS", "SEED", "KINDS", "REPORT", "SERVICE", "FROM"),
+    *("FAULTS", "SEED", "KINDS", "REPORT", "KEEP", "SERVICE", "FROM"),
 }
 RUN_OPTIONS = {
     *(name.upper() for name in Options.__dataclass_fields__),
