@@ -256,7 +256,11 @@ class Oracle:
         part_of = {name: part for part, names in self._names.items() for name in names}
         touched = [m for m in self._ledger.merges if m.state in {"asked", "splitting", "split"}]
         doubtful = {name for merge in touched for name in merge.names}
-        doubtful |= {name for part in self.forgotten.erased for name in self._names[part]}
+        erased = {name for part in self.forgotten.erased for name in self._names[part]}
+        # A cookie that named one of them, too, went with them: what it is now may be somebody new's.
+        doubtful |= erased | {
+            name for m in self._ledger.merges for name in m.names if self._taken_for(name) & erased
+        }
         for merge in self._ledger.merges:
             if merge.state != "made" or doubtful & set(merge.names):
                 continue

@@ -209,6 +209,31 @@ def test_a_merge_that_somebody_made_must_hold(told):
     assert any("does not hold" in text for text in oracle._wrong)
 
 
+def test_a_cookie_that_named_who_was_erased_may_be_somebody_else_afterwards():
+    """So a merge of those whom it named before cannot be told by the name any more."""
+    cookie, member, other = "anonymous_id:a-1-x", "member_no:M1", "member_no:M2"
+
+    def found(customer: dict[str, str]) -> list[str]:
+        sent = {key: {"customer": customer} for key in [("shop", "e1")]}
+        oracle = Oracle(Ledger(sent=sent, merges=[Merge((cookie, other), "made", "m")]))
+        said = [_identified(cookie, "c1"), _identified(other, "c2"), _identified(member, "c3")]
+        erased = {
+            "type": "customer.erased",
+            "source": "tenure/profile",
+            "subject": "c3",
+            "data": {},
+        }
+        oracle.check_log(_line(n, one) for n, one in enumerate([*said, erased], start=1))
+        oracle.check_log([_line(5, _identified(cookie, "c4"))])
+        oracle._o1(Seen())
+        oracle._wrong.clear()
+        oracle._check_merges({"c1": "c1", "c2": "c1", "c4": "c4"})
+        return oracle._wrong
+
+    assert found({"member_no": "M1", "anonymous_id": "a-1-x"}) == []
+    assert any("does not hold" in text for text in found({"anonymous_id": "a-1-x"}))
+
+
 def test_of_many_who_want_what_one_can_have_one_gets_it():
     """Whom a lost answer left in doubt may have it too, but no second one."""
 
