@@ -257,12 +257,11 @@ class Oracle:
         touched = [m for m in self._ledger.merges if m.state in {"asked", "splitting", "split"}]
         doubtful = {name for merge in touched for name in merge.names}
         erased = {name for part in self.forgotten.erased for name in self._names[part]}
-        # A cookie that named one of them, too, went with them: what it is now may be somebody new's.
-        doubtful |= erased | {
-            name for m in self._ledger.merges for name in m.names if self._taken_for(name) & erased
-        }
         for merge in self._ledger.merges:
             if merge.state != "made" or doubtful & set(merge.names):
+                continue
+            # A cookie that named one of the erased, too, went with them: it may be somebody new's.
+            if any(self._taken_for(name) & erased for name in merge.names):
                 continue
             if len({whose.get(part_of[name]) for name in merge.names if name in part_of}) > 1:
                 self._bad("O2", f"{merge} does not hold")
