@@ -110,6 +110,7 @@ async def test_every_database_may_go_back(postgres, log_url):
         contact = {"customer": "member_no:M1", "kind": "call", "subject": "x", "channel": "phone"}
         answer = await here.client("interaction").post("/v1/interactions", json=contact)
         assert answer.status_code in {201, 202}, answer.text
+        await here.settled(60)  # profile hears of M1 only now
         path = "/v1/customers/member_no:M1/tags"
         answer = await here.client("profile").post(path, json={"tag": "vip"})
         assert answer.status_code in {201, 202}, answer.text
