@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -269,14 +269,31 @@ class Observer:
     async def look(self, segment: str) -> Seen:
         """Everything, at a moment at which nothing happens: where a tick of the clock came in between, again."""
         lines: list[Line] = []
+        between = []
         for _ in range(LOOKS):
-            heads = await self._heads()
+            heads, began = await self._heads(), time.monotonic()
             lines += await self.lines()
             seen = await self._answers(segment, lines)
-            if await self._heads() == heads:
+            came = await self._behind(heads)
+            if not came:
                 return seen
+            between.append(f"{came} in {time.monotonic() - began:.1f} s")
             await self.quiet()
-        raise AssertionError(f"something happened during each of {LOOKS} looks")
+        raise AssertionError(f"something happened during each of {LOOKS} looks: {between}")
+
+    async def _behind(self, heads: dict[str, dict[int, int]]) -> dict[str, int]:
+        """How many events, by service and type, its outboxes have behind `heads`."""
+        found: Counter[str] = Counter()
+        for service, numbers in heads.items():
+            for partition in range(PARTITIONS):
+                rows = await self.ask(
+                    service,
+                    "SELECT value FROM outbox WHERE partition = $1 AND sequence > $2",
+                    partition,
+                    numbers.get(partition, 0),
+                )
+                found.update(f"{service}: {orjson.loads(row['value'])['type']}" for row in rows)
+        return dict(found)
 
     async def _answers(self, segment: str, lines: list[Line]) -> Seen:
         timeline: defaultdict[tuple[str, str], int] = defaultdict(int)

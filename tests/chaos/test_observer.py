@@ -1,0 +1,67 @@
+"""A look that is not whole is none, and says what came in between."""
+
+from types import SimpleNamespace
+
+import asyncpg
+import pytest
+
+from tests.chaos.observer import LOOKS, Observer, Seen
+from tests.world import fresh_databases
+
+
+class Looking(Observer):
+    """At databases alone; during each of the first `busy` looks the clock ticks."""
+
+    def __init__(self, urls, busy):
+        async def connect(name):
+            return await asyncpg.connect(urls[name])
+
+        super().__init__(SimpleNamespace(connect=connect))
+        self._busy = busy
+        self.looks = 0
+
+    async def lines(self):
+        return [self.looks]
+
+    async def quiet(self):
+        return 0.0
+
+    async def _answers(self, segment, lines):
+        self.looks += 1
+        if self.looks <= self._busy:
+            await self.ask(
+                "interaction",
+                "INSERT INTO outbox (partition, sequence, recorded_at, key, value)"
+                " VALUES (1, $1, now(), '', $2)",
+                self.looks,
+                b'{"type": "clock.ticked"}',
+            )
+        return Seen(lines=list(lines))
+
+
+@pytest.fixture
+async def looking(postgres):
+    urls = await fresh_databases(postgres)
+    made = []
+
+    def make(busy):
+        made.append(Looking(urls, busy))
+        return made[-1]
+
+    yield make
+    for one in made:
+        await one.close()
+
+
+async def test_a_look_in_which_something_happened_is_done_again(looking):
+    observer = looking(busy=2)
+    seen = await observer.look("s")
+    assert observer.looks == 3
+    assert seen.lines == [0, 1, 2], "what was read from the log before is not read again"
+
+
+async def test_what_came_in_between_is_said_where_no_look_was_whole(looking):
+    observer = looking(busy=LOOKS)
+    with pytest.raises(AssertionError, match=r"'interaction: clock.ticked': 1"):
+        await observer.look("s")
+    assert observer.looks == LOOKS
