@@ -39,6 +39,7 @@ EVENTS_KEPT = 80_000
 ANNOUNCED_PER_MINUTE = 1000
 """Customers a partition, of whom differences are told in one minute."""
 
+UNCOUNTED = 0
 _ABOUT_OTHERS = (CustomerRegrouped, HistoryClosed)
 """What changes rows by statements of its own, not only by being folded."""
 
@@ -53,11 +54,19 @@ class NewRows(Rows):
         self._parts = _upsert(projection, "parts", (*OWN, "head", "told", "due_at"), partition)
 
     async def read(self, conn: Connection, keys: Collection[UUID]) -> dict[UUID, Held]:
-        """Those of these parts that have been written."""
+        """Those of these parts that have been written.
+
+        Of whom it was ever said to which head they belong nobody knows how many parts they have before these are
+        counted: others may have joined a head, and been derived, while it was somebody else's part."""
         rows = await conn.fetch(
             f"SELECT {HELD} FROM {self.projection.table.name} WHERE customer_id = ANY($1)", keys
         )
-        return {row["customer_id"]: self.open(row, self._partition) for row in rows}
+        found = {row["customer_id"]: self.open(row, self._partition) for row in rows}
+        for row in await conn.fetch(
+            "SELECT customer_id FROM grouping WHERE customer_id = ANY($1)", list(found)
+        ):
+            found[row["customer_id"]].parts = UNCOUNTED
+        return found
 
     def nobody(self, key: UUID) -> Held:
         """A part of which nothing is known yet."""

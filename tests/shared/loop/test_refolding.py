@@ -2,7 +2,8 @@
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -138,7 +139,8 @@ def unrest(chance: random.Random) -> list[bytes]:
         several = [group for group in groups if len(group) > 1]
         if several and chance.random() < 0.5:
             old = chance.choice(several)
-            changed = [[person] for person in old]
+            cut = chance.randrange(1, len(old))
+            changed = [old[:cut], old[cut:]]
             groups = [group for group in groups if group is not old] + changed
         elif len(groups) > 1:
             one, other = chance.sample(groups, 2)
@@ -328,13 +330,10 @@ async def test_a_rebuild_whose_partition_is_taken_ends(bench: Bench):
     await kernel.close()
 
 
-async def test_who_loses_a_part_is_derived_wherever_that_one_lived(bench: Bench):
-    """Of two partitions one hears sooner that two are not one any more; both are derived in between."""
-    kernel = bench.kernel("rebuild", partitions=2)
-    head, part = UUID(new_id_in(1, 2)), UUID(new_id_in(0, 2))
-    one = [[regrouped(key, [head, part], head, 1), answered(key, "a")] for key in (part, head)]
-    two = [[regrouped(key, [key], key, 2)] for key in (part, head)]
-    leases = bench.leases("rebuild", partitions=2)
+@asynccontextmanager
+async def in_two(bench: Bench) -> AsyncIterator[Callable[..., Awaitable[None]]]:
+    """Fold events into one of two partitions of a rebuild, in batches, and derive."""
+    kernel, leases = bench.kernel("rebuild", partitions=2), bench.leases("rebuild", partitions=2)
     await leases.prepare()
     owners: list[Owner] = []
     parts: dict[int, Partition] = {}
@@ -344,19 +343,53 @@ async def test_who_loses_a_part_is_derived_wherever_that_one_lived(bench: Bench)
         owners.append(Owner(leases, lease, folding))
         parts[lease.partition] = Partition(folding, runner(bench, owners[-1], MemoryLog(2), most=7))
     filling = Filling(kernel, leases, parts)
+    ends = [0, 0]
 
-    async def fold(n: int, values: list[bytes], at: int) -> None:
-        await owners[n].apply(records(values, offset=at, sequence=at + 1, partition=n))
+    async def fold(n: int, *batches: list[bytes]) -> None:
+        for values in batches:
+            at = ends[n]
+            await owners[n].apply(records(values, offset=at, sequence=at + 1, partition=n))
+            ends[n] += len(values)
         await filling.derive(lambda _done, _total: None)
 
-    await fold(0, one[0], 0)
-    await fold(1, one[1], 0)
-    assert (await bench.rows())[head].count == 2
-    await fold(1, two[1], 2)
-    await fold(0, two[0], 2)
-    rows = await bench.rows()
-    assert {key: (row.head, row.parts, row.count) for key, row in rows.items()} == {
-        head: (head, 1, 1),
-        part: (part, 1, 1),
-    }
+    yield fold
     await kernel.close()
+
+
+async def counted(bench: Bench) -> dict[UUID, tuple[UUID, int, int]]:
+    """Of each part its head, and what its row says of parts and answers."""
+    return {key: (row.head, row.parts, row.count) for key, row in (await bench.rows()).items()}
+
+
+async def test_who_loses_a_part_is_derived_wherever_that_one_lived(bench: Bench):
+    """Of two partitions one hears sooner that two are not one any more; both are derived in between."""
+    head, part = UUID(new_id_in(1, 2)), UUID(new_id_in(0, 2))
+    one = [[regrouped(key, [head, part], head, 1), answered(key, "a")] for key in (part, head)]
+    two = [[regrouped(key, [key], key, 2)] for key in (part, head)]
+    async with in_two(bench) as fold:
+        await fold(0, one[0])
+        await fold(1, one[1])
+        assert (await bench.rows())[head].count == 2
+        await fold(1, two[1])
+        await fold(0, two[0])
+    assert await counted(bench) == {head: (head, 1, 1), part: (part, 1, 1)}
+
+
+@pytest.mark.parametrize("batches", [1, 2])
+async def test_who_leads_again_has_all_parts_wherever_these_were_derived(bench: Bench, batches):
+    """A merge of all three is undone, which leaves a head and a part; the part's partition hears of it sooner, and
+    both are derived in between. The head was never more than somebody's part before; something is told of it
+    afterwards, in the same batch or in the next."""
+    head, part, third = UUID(new_id_in(1, 2)), UUID(new_id_in(0, 2)), UUID(new_id_in(0, 2))
+    three, two = [third, head, part], [head, part]
+    undone, later = regrouped(head, two, head, 3), answered(head, "b")
+    async with in_two(bench) as fold:
+        await fold(1, [regrouped(head, three, third, 2), answered(head, "a")])
+        await fold(0, [regrouped(key, three, third, 2) for key in (third, part)])
+        await fold(0, [answered(part, "a"), regrouped(part, two, head, 3)])
+        await fold(0, [regrouped(third, [third], third, 3)])
+        await fold(1, *([[undone, later]] if batches == 1 else [[undone], [later]]))
+    rows = await counted(bench)
+    assert rows[head] == (head, 2, 3)
+    assert rows[part][0] == head
+    assert rows[third] == (third, 1, 0)
