@@ -19,11 +19,12 @@ from services.profile.merging.judging import Key
 from services.profile.merging.rules import ANONYMOUS
 from services.profile.words import MERGE_REASONS
 from shared.database import Connection, ReadConnection
-from shared.errors import Conflict, NotFound, Unprocessable
+from shared.errors import Conflict, NotFound, Pause, Unprocessable
 from shared.ids import new_id, partition_of
 from shared.kernel import Kernel
 from shared.language import CustomerRegrouped
 from shared.log import Entry
+from shared.loop.read_back import ALL_READ_BACK
 from shared.own_events import own_event
 
 Status = Literal["proposed", "merged", "dismissed", "withdrawn", "split"]
@@ -65,8 +66,13 @@ class Decider:
 
 
 async def lock(conn: Connection) -> None:
-    """Let nobody else decide until this transaction ends."""
+    """Let nobody else decide until this transaction ends.
+
+    Raises Pause before every partition of a database that may have gone back knows again what it had said: each has a
+    share of every merge, and who decided by some of them would tear customers apart, or erase half of one."""
     await conn.execute("SELECT pg_advisory_xact_lock(hashtextextended('merges', 12))")
+    if not await conn.fetchval(f"SELECT {ALL_READ_BACK}"):
+        raise Pause("reading_back")
 
 
 async def groups_of(conn: Connection | ReadConnection, parts: Iterable[UUID]) -> dict[UUID, Group]:

@@ -11,6 +11,8 @@ from services.profile.merging import keeping
 from services.profile.merging.keeping import Decider
 from services.profile.merging.recalling import recall_merges
 from shared import codec
+from shared.errors import Pause
+from shared.loop.lease import SERVER
 from tests.world import fresh_databases
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
@@ -73,3 +75,24 @@ async def test_merges_come_back_from_the_log(databases):
         async with empty.transaction():
             await recall_merges(empty, order)
         assert await state(empty) == await state(here)
+
+
+RELAY = """
+INSERT INTO relay (partition, acked_sequence, server, recalled_to) VALUES ($1, 0, $2, $3)
+ON CONFLICT (partition) DO UPDATE SET server = excluded.server, recalled_to = excluded.recalled_to
+"""
+
+
+async def test_nobody_decides_by_half_of_the_merges(databases):
+    """Of two partitions one has read back, and the other is looking, or folds what it had forgotten."""
+    here, _ = databases
+    server = await here.fetchval(f"SELECT {SERVER}")
+    await here.execute(RELAY, 0, server, None)
+    for other, forgotten in ((None, None), ("another life", None), ("another life", 7)):
+        await here.execute(RELAY, 1, other, forgotten)
+        with pytest.raises(Pause):
+            async with here.transaction():
+                await keeping.lock(here)
+    await here.execute(RELAY, 1, server, None)
+    async with here.transaction():
+        await keeping.lock(here)
