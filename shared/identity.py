@@ -30,6 +30,10 @@ kept AS (INSERT INTO identity_claim (type, digest, customer_id)
  SELECT type, digest, c FROM held WHERE owner <> c ON CONFLICT DO NOTHING)
 SELECT (SELECT count(*) FROM held) AS owned, (SELECT count(*) FROM wanted) AS wanted
 """
+_CLAIMED = """
+SELECT FROM identity_claim AS c JOIN unnest($1::text[], $2::bytea[]) AS freed(type, digest) USING (type, digest)
+ORDER BY type, digest, at, customer_id FOR UPDATE OF c
+"""
 _NEXT = """
 WITH next AS (
  SELECT DISTINCT ON (type, digest) type, digest, customer_id FROM identity_claim
@@ -81,8 +85,10 @@ async def let_go(conn: Connection, customers: Sequence[UUID]) -> None:
         customers,
         NUMBER,
     )
-    # A statement of its own: claims may have been made while this one waited for the rows.
+    # Statements of their own: claims may have been made while this one waited for the rows, and whoever has a claim may
+    # be letting go of it at this moment, for ever.
     freed = [row["type"] for row in rows], [row["digest"] for row in rows]
+    await conn.execute(_CLAIMED, *freed)
     await conn.execute(_NEXT, *freed)
 
 

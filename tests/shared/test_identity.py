@@ -111,3 +111,29 @@ async def test_whoever_claims_it_while_it_is_let_go_of_gets_it(database):
         assert not claiming.done()
     await claiming
     assert await owner(database, value) == two
+
+
+@pytest.mark.parametrize("others", [0, 1])
+async def test_nobody_gets_it_who_is_being_erased_at_that_moment(database, others):
+    """Of two in two partitions one has it and the other waits for it; whoever comes behind them gets it, if anybody
+    does."""
+    one, two, three = sorted(uuid4() for _ in range(3))
+    value = f"+86138{uuid4().int % 10**8:08d}"
+    async with database.transaction() as conn:
+        for who in (one, two, three)[: 2 + others]:
+            await remember(conn, [("phone", value, who)])
+
+    async def first() -> None:
+        async with database.transaction() as conn:
+            await erased(conn, one, value)
+
+    async with database.transaction() as conn:
+        await erased(conn, two, value)
+        waiting = asyncio.create_task(first())
+        await asyncio.sleep(0.3)
+        assert not waiting.done()
+    await waiting
+    assert await owner(database, value) == (three if others else None)
+    async with database.transaction() as conn:
+        await erased(conn, three, value)
+    assert await owner(database, value) is None
