@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import signal
 import time
 from collections import Counter, defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -270,16 +272,32 @@ class Observer:
         """Everything, at a moment at which nothing happens: where a tick of the clock came in between, again."""
         lines: list[Line] = []
         between = []
-        for _ in range(LOOKS):
-            heads, began = await self._heads(), time.monotonic()
-            lines += await self.lines()
-            seen = await self._answers(segment, lines)
-            came = await self._behind(heads)
-            if not came:
+        for attempt in range(LOOKS):
+            still = attempt > 0 and self._slack() > 0
+            with self._standing_still() if still else contextlib.nullcontext():
+                heads, began = await self._heads(), time.monotonic()
+                lines += await self.lines()
+                whole = not still or await self._position() is not None
+                seen = await self._answers(segment, lines)
+                came = await self._behind(heads)
+            if whole and not came:
                 return seen
-            between.append(f"{came} in {time.monotonic() - began:.1f} s")
+            between.append(f"{came or 'on its way'} in {time.monotonic() - began:.1f} s")
             await self.quiet()
         raise AssertionError(f"something happened during each of {LOOKS} looks: {between}")
+
+    @contextlib.contextmanager
+    def _standing_still(self) -> Iterator[None]:
+        """By several clocks, what an API whose clock is ahead took in busy minutes is due only minutes later, one after
+        another: then whoever sends it stands still."""
+        names = [one for one in self._here.processes if one.startswith("campaign-worker")]
+        try:
+            for name in names:
+                self._here.send(name, signal.SIGSTOP)
+            yield
+        finally:
+            for name in names:
+                self._here.send(name, signal.SIGCONT)
 
     async def _behind(self, heads: dict[str, dict[int, int]]) -> dict[str, int]:
         """How many events, by service and type, its outboxes have behind `heads`."""

@@ -1,5 +1,6 @@
 """A look that is not whole is none, and says what came in between."""
 
+import signal
 from types import SimpleNamespace
 
 import asyncpg
@@ -7,6 +8,8 @@ import pytest
 
 from tests.chaos.observer import LOOKS, Observer, Seen
 from tests.world import fresh_databases
+
+WORKERS = ("campaign-worker-1", "campaign-worker-2", "scoring-worker-1")
 
 
 class Looking(Observer):
@@ -16,9 +19,21 @@ class Looking(Observer):
         async def connect(name):
             return await asyncpg.connect(urls[name])
 
-        super().__init__(SimpleNamespace(connect=connect))
+        here = SimpleNamespace(
+            connect=connect, offsets={}, processes=dict.fromkeys(WORKERS), send=self._send
+        )
+        super().__init__(here)
+        self.offsets = here.offsets
         self._busy = busy
         self.looks = 0
+        self.stopped = set()
+        """Who stands still."""
+
+    def _send(self, name, signal_):
+        (self.stopped.add if signal_ is signal.SIGSTOP else self.stopped.remove)(name)
+
+    async def _position(self):
+        return ()
 
     async def lines(self):
         return [self.looks]
@@ -28,7 +43,7 @@ class Looking(Observer):
 
     async def _answers(self, segment, lines):
         self.looks += 1
-        if self.looks <= self._busy:
+        if self.looks <= self._busy and "campaign-worker-1" not in self.stopped:
             await self.ask(
                 "interaction",
                 "INSERT INTO outbox (partition, sequence, recorded_at, key, value)"
@@ -65,3 +80,11 @@ async def test_what_came_in_between_is_said_where_no_look_was_whole(looking):
     with pytest.raises(AssertionError, match=r"'interaction: clock.ticked': 1"):
         await observer.look("s")
     assert observer.looks == LOOKS
+
+
+async def test_where_clocks_are_apart_nothing_is_sent_meanwhile(looking):
+    observer = looking(busy=LOOKS)
+    observer.offsets["campaign-api"] = 400.0
+    await observer.look("s")
+    assert observer.looks == 2
+    assert not observer.stopped
