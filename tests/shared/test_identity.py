@@ -1,6 +1,7 @@
 """Whose an identifier is, when somebody who was erased comes back: whatever is folded first."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from itertools import permutations
 from uuid import UUID, uuid4
 
@@ -11,6 +12,7 @@ from shared.identity import find_customer, let_go, remember
 from tests.shared.loop.bench import Bench, open_bench
 
 PHONE = "+8613800138000"
+Step = Callable[..., Awaitable[None]]
 
 
 @pytest.fixture(scope="module")
@@ -75,22 +77,27 @@ async def test_the_first_keeps_it_and_the_others_wait_their_turn(database):
         assert await owner(database, PHONE) == left
 
 
+async def in_turn(database, first: tuple[Step, UUID], then: tuple[Step, UUID], value: str) -> None:
+    """The second begins before the first is committed, and has to wait for it."""
+
+    async def second() -> None:
+        async with database.transaction() as conn:
+            await then[0](conn, then[1], value)
+
+    async with database.transaction() as conn:
+        await first[0](conn, first[1], value)
+        waiting = asyncio.create_task(second())
+        await asyncio.sleep(0.3)
+        assert not waiting.done()
+    await waiting
+
+
 async def test_an_erasure_misses_nobody_who_claims_it_at_that_moment(database):
     one, two = uuid4(), uuid4()
     value = "+8613800138001"
     async with database.transaction() as conn:
         await known_as(conn, one, value)
-
-    async def forget() -> None:
-        async with database.transaction() as conn:
-            await erased(conn, one, value)
-
-    async with database.transaction() as conn:
-        await known_as(conn, two, value)
-        forgetting = asyncio.create_task(forget())
-        await asyncio.sleep(0.3)
-        assert not forgetting.done()
-    await forgetting
+    await in_turn(database, (known_as, two), (erased, one), value)
     assert await owner(database, value) == two
 
 
@@ -99,17 +106,7 @@ async def test_whoever_claims_it_while_it_is_let_go_of_gets_it(database):
     value = "+8613800138002"
     async with database.transaction() as conn:
         await known_as(conn, one, value)
-
-    async def claim() -> None:
-        async with database.transaction() as conn:
-            await known_as(conn, two, value)
-
-    async with database.transaction() as conn:
-        await erased(conn, one, value)
-        claiming = asyncio.create_task(claim())
-        await asyncio.sleep(0.3)
-        assert not claiming.done()
-    await claiming
+    await in_turn(database, (erased, one), (known_as, two), value)
     assert await owner(database, value) == two
 
 
@@ -121,18 +118,8 @@ async def test_nobody_gets_it_who_is_being_erased_at_that_moment(database, other
     value = f"+86138{uuid4().int % 10**8:08d}"
     async with database.transaction() as conn:
         for who in (one, two, three)[: 2 + others]:
-            await remember(conn, [("phone", value, who)])
-
-    async def first() -> None:
-        async with database.transaction() as conn:
-            await erased(conn, one, value)
-
-    async with database.transaction() as conn:
-        await erased(conn, two, value)
-        waiting = asyncio.create_task(first())
-        await asyncio.sleep(0.3)
-        assert not waiting.done()
-    await waiting
+            await known_as(conn, who, value)
+    await in_turn(database, (erased, two), (erased, one), value)
     assert await owner(database, value) == (three if others else None)
     async with database.transaction() as conn:
         await erased(conn, three, value)
