@@ -20,5 +20,7 @@ if ! "$venv/bin/python" -m pip --version >/dev/null 2>&1; then
         fail "$python cannot make virtual environments: install its venv module (Debian: apt install python3-venv)"
 fi
 echo "installing $lock (the first time this takes a minute or two)"
-"$venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r "$lock" ||
+# The lock names everything. Where pip looks for what the packages want, it takes the newest version of one that is
+# wanted with an extra, finds no hash for it, and stops.
+"$venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r "$lock" ||
     fail "the packages of $lock could not be installed; the lines above say why"

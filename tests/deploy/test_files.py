@@ -1,5 +1,6 @@
 import re
 import subprocess
+import sys
 import tomllib
 
 import pytest
@@ -27,6 +28,13 @@ def test_locks_have_hashes_and_name_no_host(name):
     pins = re.split(r"^(?=\S)", text, flags=re.MULTILINE)[1:]
     assert all("--hash=sha256:" in pin for pin in pins)
     assert not re.search(r"https?://|--index|--find-links|file:", text)
+
+
+def test_the_lock_names_all_that_its_packages_want():
+    """They are installed without asking what they want."""
+    check = [sys.executable, "-m", "pip", "--disable-pip-version-check", "check"]
+    done = subprocess.run(check, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
 
 
 def test_locks_hold_every_dependency():
