@@ -40,6 +40,7 @@ ANNOUNCED_PER_MINUTE = 1000
 """Customers a partition, of whom differences are told in one minute."""
 
 UNCOUNTED = 0
+"""Parts of a customer: who is not known to be alone."""
 _ABOUT_OTHERS = (CustomerRegrouped, HistoryClosed)
 """What changes rows by statements of its own, not only by being folded."""
 
@@ -62,10 +63,12 @@ class NewRows(Rows):
             f"SELECT {HELD} FROM {self.projection.table.name} WHERE customer_id = ANY($1)", keys
         )
         found = {row["customer_id"]: self.open(row, self._partition) for row in rows}
-        for row in await conn.fetch(
-            "SELECT customer_id FROM grouping WHERE customer_id = ANY($1)", list(found)
-        ):
-            found[row["customer_id"]].parts = UNCOUNTED
+        if found:
+            regrouped = await conn.fetch(
+                "SELECT customer_id FROM grouping WHERE customer_id = ANY($1)", list(found)
+            )
+            for row in regrouped:
+                found[row["customer_id"]].parts = UNCOUNTED
         return found
 
     def nobody(self, key: UUID) -> Held:
