@@ -4,18 +4,20 @@ import asyncio
 import os
 from datetime import UTC, datetime
 from pathlib import Path
+from random import Random
+from types import SimpleNamespace
 
 import pytest
 
 from deploy.local.kafka import KafkaServer
 from deploy.local.state import ROOT
-from tests.chaos.faults import FAULTS
+from tests.chaos.faults import FAULTS, merge_storm
 from tests.chaos.ledger import USER, Command, Ledger, Merge, key_of
 from tests.chaos.observer import Line, Seen
 from tests.chaos.oracle import Oracle, fold
 from tests.chaos.planted import DEFECTS
 from tests.chaos.proxy import Proxy
-from tests.chaos.run import drawn, run, summary
+from tests.chaos.run import Report, drawn, one_fault, run, summary
 from tests.chaos.workload import Stream
 
 SEEDS = Path(__file__).with_name("seeds.txt")
@@ -52,6 +54,16 @@ async def test_nothing_is_lost_or_doubled():
 def test_the_seeds_name_faults_that_there_are():
     assert all(set(kinds) <= FAULTS.keys() for _, kinds in kept())
     assert drawn(7, 50, None) == drawn(7, 50, None)
+
+
+async def test_what_is_not_there_is_not_broken_and_not_counted():
+    report, storm = (
+        Report(7, "kafka"),
+        next(n for n, (fault, _) in FAULTS.items() if fault is merge_storm),
+    )
+    bench = SimpleNamespace(generator=SimpleNamespace(merging=False), random=Random(7))
+    await one_fault(bench, None, storm, report)
+    assert report.faults == []
 
 
 def test_the_defects_can_still_be_planted():
