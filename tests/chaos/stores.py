@@ -54,9 +54,12 @@ async def in_databases(here: Plant) -> Found:
 
 
 async def _tables(conn: asyncpg.Connection) -> list[tuple[str, str]]:
+    """But for temporary ones: they are empty after each transaction, and gone when their server fell, though it still
+    names them."""
     rows = await conn.fetch(
         "SELECT n.nspname, c.relname FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace"
-        " WHERE c.relkind IN ('r', 'm') AND n.nspname <> ALL($1) AND n.nspname NOT LIKE 'pg_toast%'",
+        " WHERE c.relkind IN ('r', 'm') AND c.relpersistence <> 't' AND n.nspname <> ALL($1)"
+        " AND n.nspname NOT LIKE 'pg_toast%'",
         list(NOT_OURS),
     )
     return [(row["nspname"], row["relname"]) for row in rows]

@@ -79,7 +79,8 @@ async def test_every_column_of_every_table_is_looked_at(database):
     conn = await asyncpg.connect(database)
     await conn.execute(
         "CREATE TABLE one (a text[], b jsonb, c bytea); CREATE SCHEMA other;"
-        " CREATE TABLE other.two (a bytea); CREATE TABLE quarantine (kind text, value bytea)"
+        " CREATE TABLE other.two (a bytea); CREATE TABLE quarantine (kind text, value bytea);"
+        " CREATE TEMPORARY TABLE passing (a text) ON COMMIT DELETE ROWS"
     )
     inner = base64.b64encode(marks[2].encode() + b"x" * 90_000)
     await conn.execute("INSERT INTO one VALUES ($1, $2, $3)", [marks[0]], f'"{marks[1]}"', inner)

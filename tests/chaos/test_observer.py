@@ -25,6 +25,8 @@ class Looking(Observer):
         super().__init__(here)
         self.offsets = here.offsets
         self._busy = busy
+        self.on_its_way = 0
+        """So often something is in an outbox that is not on the log yet."""
         self.looks = 0
         self.stopped = set()
         """Who stands still."""
@@ -33,9 +35,13 @@ class Looking(Observer):
         (self.stopped.add if signal_ is signal.SIGSTOP else self.stopped.remove)(name)
 
     async def _position(self):
-        return ()
+        if self.on_its_way:
+            self.on_its_way -= 1
+            return None
+        return await self._heads(), {}
 
     async def lines(self):
+        assert not self.on_its_way
         return [self.looks]
 
     async def quiet(self):
@@ -73,6 +79,13 @@ async def test_a_look_in_which_something_happened_is_done_again(looking):
     seen = await observer.look("s")
     assert observer.looks == 3
     assert seen.lines == [0, 1, 2], "what was read from the log before is not read again"
+
+
+async def test_nothing_is_read_while_something_is_on_its_way_to_the_log(looking):
+    observer = looking(busy=0)
+    observer.on_its_way = 2
+    assert (await observer.look("s")).lines == [0]
+    assert observer.looks == 1
 
 
 async def test_what_came_in_between_is_said_where_no_look_was_whole(looking):
