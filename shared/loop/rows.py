@@ -85,6 +85,10 @@ class Rows:
         self._parts = _update(projection, "parts", (*OWN, "head", "told", "due_at"))
         self._heads = _update(projection, "heads", ("customer_id", *READ, "parts", *names))
         self._items = None if projection.items_table is None else _upsert(projection.items_table)
+        blank = ", ".join(f"{name} = DEFAULT" for name in ("view", "cause", *names))
+        self._blank = (
+            f"UPDATE {projection.table.name} SET {blank} WHERE customer_id = ANY($1) AND view <> ''"
+        )
 
     async def hold(self, conn: Connection, partitions: Mapping[UUID, int]) -> dict[UUID, Row]:
         """Make the rows that are missing, each with its partition, then lock them and the heads of absorbed parts, each
@@ -202,13 +206,20 @@ class Rows:
         await self._rows.execute(conn, packed.rows)
 
     async def write_parts(self, conn: Connection, parts: Iterable[Held]) -> None:
-        """Write what parts are by themselves; what is read of them stands in their head's row."""
+        """Write what parts are by themselves; what is read of them stands in their head's row. What was read of an
+        absorbed one while it was a head goes: it may be about others, who may leave, and be erased, before it is read
+        again."""
         packed = Packed()
+        absorbed = []
         for part in parts:
             self._pack_items(packed, part)
             packed.rows.append((*_own(part), part.head, _encode(part.told), None))
+            if part.head != part.customer_id:
+                absorbed.append(part.customer_id)
         await self._write_items(conn, packed)
         await self._parts.execute(conn, packed.rows)
+        if absorbed:
+            await conn.execute(self._blank, absorbed)
 
     async def write_heads(self, conn: Connection, written: Sequence[tuple[Held, Any]]) -> None:
         """Write what is read of customers of several parts: (head, view) pairs."""

@@ -1,4 +1,5 @@
-"""What profile keeps of somebody beside the folds, blanked in the transaction that folds the erasure.
+"""What profile keeps of somebody beside the folds, blanked in the transaction that folds the erasure. What is read of
+them is written again by the fold right behind.
 
 Digests go with the identifiers that they stand for: those of identifiers that the erased had, and those that spoke for
 a merge of theirs. What a person wrote about a merge says who somebody is, so it goes as well, of every merge that
@@ -10,20 +11,11 @@ from datetime import datetime
 from uuid import UUID
 
 from services.profile.merging.keeping import Decider, withdraw_about
-from services.profile.projection import COLUMNS
 from services.profile.words import MERGE_REASONS
 from shared.codec import Event
 from shared.database import Connection
 from shared.language import CustomerErased
 
-_BLANK = ", ".join(("view = ''", *(f"{column} = DEFAULT" for column in COLUMNS)))
-_GROUPS = """
-SELECT customer_id, head FROM profile WHERE customer_id = ANY(ARRAY(
- SELECT head FROM profile WHERE customer_id = ANY($1) UNION
- SELECT part.customer_id FROM profile AS named JOIN profile AS part ON part.head = named.head
- WHERE named.customer_id = ANY($1) AND part.head <> part.customer_id))
-ORDER BY customer_id FOR UPDATE
-"""
 _NAMED = """
 SELECT type, digest FROM identity WHERE customer_id = ANY($1) AND type <> 'number'
 """
@@ -32,7 +24,6 @@ SELECT type, digest FROM identity WHERE customer_id = ANY($1) AND type <> 'numbe
 async def forget(conn: Connection, events: Sequence[Event]) -> dict[UUID, datetime]:
     """Forget those of whom these events say so; nothing that nobody could assign is left."""
     parts = [UUID(event.subject) for event in events]
-    await _blank_rows(conn, parts)
     await conn.execute("DELETE FROM link WHERE parts && $1", parts)
     for table in ("identifier_link", "merge_evidence"):
         await conn.execute(
@@ -45,16 +36,6 @@ async def forget(conn: Connection, events: Sequence[Event]) -> dict[UUID, dateti
         decider = Decider(event.data.by, event.time, "erased", person=False)
         await withdraw_about(conn, [UUID(event.subject)], decider)
     return {}
-
-
-async def _blank_rows(conn: Connection, parts: Sequence[UUID]) -> None:
-    """What is read of a customer. Whoever is the head of one is written again right behind; of the other parts, what
-    was read of them while they were one stands there still. All are locked in key order, as the fold locks them."""
-    rows = await conn.fetch(_GROUPS, parts)
-    read = [row["customer_id"] for row in rows if row["customer_id"] != row["head"]]
-    await conn.execute(
-        f"UPDATE profile SET {_BLANK} WHERE customer_id = ANY($1)", list({*parts, *read})
-    )
 
 
 async def _blank_words(conn: Connection, parts: Sequence[UUID]) -> None:

@@ -308,17 +308,18 @@ async def test_one_part_goes_and_the_other_stays(here: World, client):
         assert (alone["number"], alone["purchases"]["count"]) == (gone.number, 2)
 
 
-async def test_what_was_read_of_them_under_another_head_goes_as_well(here: World, client):
+async def test_what_was_read_of_them_under_a_head_that_is_none_any_more_goes(here: World, client):
+    """They left that one before they were erased."""
     first, head, gone = [await Person().meet(here) for _ in range(3)]
-    assert (await merge(here, gone.id, head.id))["head"] == head.id
+    made = await merge(here, gone.id, head.id)
+    assert made["head"] == head.id
     assert (await merge(here, head.id, first.id))["head"] == first.id
-    async with here.kernels["profile"].database.transaction() as conn:
-        await conn.execute(  # which is so where the head was moved before the part
-            "UPDATE profile SET search = $2 WHERE customer_id = $1", UUID(head.id), gone.mark
-        )
-    await erase(here, first.id, gone.id)
-    assert await holding(here, "profile", gone.mark) <= ORDINARY
-    assert (await read(here, gone.id))["name"] is not None
+    await undo(here, made)
+    assert (await read(here, head.id))["id"] == first.id
+    await erase(here, gone.id)
+    for service in ("profile", "scoring", "campaign"):
+        assert await holding(here, service, gone.mark) <= ORDINARY
+    assert (await read(here, gone.id))["name"] is None
 
 
 async def test_a_customer_left_over_is_merged_by_whichever_name(here: World, client):

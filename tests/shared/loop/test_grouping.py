@@ -184,6 +184,7 @@ class Story:
             assert all(one != next_ for one, next_ in pairwise(told)), told
             if part != head:
                 assert row.due_at is None
+                assert row.view is row.level is row.count is None, "what was read of others stays"
                 assert told[-1:] in ([], ["left"])
                 continue
             assert row.parts == len(self.group[part])
