@@ -57,10 +57,8 @@ def test_the_seeds_name_faults_that_there_are():
 
 
 async def test_what_is_not_there_is_not_broken_and_not_counted():
-    report, storm = (
-        Report(7, "kafka"),
-        next(n for n, (fault, _) in FAULTS.items() if fault is merge_storm),
-    )
+    report = Report(7, "kafka")
+    storm = next(n for n, (fault, _) in FAULTS.items() if fault is merge_storm)
     bench = SimpleNamespace(generator=SimpleNamespace(merging=False), random=Random(7))
     await one_fault(bench, None, storm, report)
     assert report.faults == []

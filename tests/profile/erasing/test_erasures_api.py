@@ -308,18 +308,20 @@ async def test_one_part_goes_and_the_other_stays(here: World, client):
         assert (alone["number"], alone["purchases"]["count"]) == (gone.number, 2)
 
 
-async def test_what_was_read_of_them_under_a_head_that_is_none_any_more_goes(here: World, client):
-    """They left that one before they were erased."""
+@pytest.mark.parametrize("left", [False, True])
+async def test_what_was_read_of_them_under_another_head_goes_as_well(here: World, client, left):
+    """Also where they have `left` the customer of whom that head is a part now."""
     first, head, gone = [await Person().meet(here) for _ in range(3)]
     made = await merge(here, gone.id, head.id)
     assert made["head"] == head.id
     assert (await merge(here, head.id, first.id))["head"] == first.id
-    await undo(here, made)
+    if left:
+        await undo(here, made)
     assert (await read(here, head.id))["id"] == first.id
-    await erase(here, gone.id)
+    await erase(here, gone.id, gone.id)
     for service in ("profile", "scoring", "campaign"):
         assert await holding(here, service, gone.mark) <= ORDINARY
-    assert (await read(here, gone.id))["name"] is None
+    assert ((await read(here, gone.id))["name"] is None) == left
 
 
 async def test_a_customer_left_over_is_merged_by_whichever_name(here: World, client):

@@ -10,27 +10,15 @@ down_revision = "20261123_1010"
 branch_labels = None
 depends_on = None
 
-READ = (
-    *(
-        "view",
-        "cause",
-        "lifecycle",
-        "tags",
-        "owner",
-        "region",
-        "industry",
-        "churn_band",
-        "rfm_class",
-    ),
-    *("orders", "currency", "spend", "last_purchase_at", "first_contact_at", "sort_name", "search"),
-    "erased",
-)
-
 
 def upgrade() -> None:
     op.execute("SET LOCAL lock_timeout = '5s'")
-    blank = ", ".join(f"{column} = DEFAULT" for column in READ)
-    op.execute(f"UPDATE profile SET {blank} WHERE head <> customer_id AND view <> ''")
+    op.execute(
+        "UPDATE profile SET view = '', cause = NULL, lifecycle = NULL, tags = NULL, owner = NULL, region = NULL,"
+        " industry = NULL, churn_band = NULL, rfm_class = NULL, orders = NULL, currency = NULL, spend = NULL,"
+        " last_purchase_at = NULL, first_contact_at = NULL, sort_name = NULL, search = NULL, erased = false"
+        " WHERE head <> customer_id AND view <> ''"
+    )
 
 
 def downgrade() -> None:
